@@ -1,0 +1,112 @@
+"""Tables on disk: .npz without pickles, written as a whole or not at all."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from brian2.units.fundamentalunits import get_or_create_dimension, get_unit
+
+from ..numerics.lookup import Axis
+from .descriptors import Descriptors
+from .history import HistoryTable
+from .source import TransmitterSource, exponents_of
+from .state import StateTable
+
+__all__ = ["FORMAT", "TableFileError", "read_table", "write_table"]
+
+#: Version of the file format; files of other versions are refused.
+FORMAT = 1
+
+
+class TableFileError(ValueError):
+    """A table file that cannot be used."""
+
+
+def write_table(table, path):
+    """Write a `SynapticTable` (the temporary file is renamed when complete)."""
+    path = Path(path)
+    arrays, scalars = _taken_apart(table.core)
+    header = {
+        "format": FORMAT,
+        "representation": table.representation,
+        "unit": exponents_of(table.unit),
+        "report": {**table.report, "errors": sorted(table.errors.items())},
+        "source": dataclasses.asdict(table.source),
+        "core": scalars,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _taken_apart(core):
+    if isinstance(core, HistoryTable):
+        arrays = {
+            "amplitudes": core.amplitudes,
+            "shapes": core.shapes,
+            "time_constants": core.time_constants,
+        }
+        return arrays, {"axis": dataclasses.asdict(core.axis)}
+    arrays = {
+        name: getattr(core, name)
+        for name in ("propagators", "responses", "powers", "time_constants")
+    }
+    for field in dataclasses.fields(Descriptors):
+        arrays["descriptor_" + field.name] = getattr(core.descriptors, field.name)
+    return arrays, {"knee": core.knee}
+
+
+def read_table(path):
+    """Core, source, unit and report of a table file."""
+    path = Path(path)
+    if not path.exists():
+        raise TableFileError(f"There is no table file '{path}'. Build it with tabulate().")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        header = json.loads(str(arrays.pop("header")))
+        version = header["format"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise TableFileError(
+            f"'{path}' is damaged or no table file ({type(error).__name__}: {error}). "
+            "Delete it and build the table again with tabulate()."
+        ) from error
+    if version != FORMAT:
+        raise TableFileError(
+            f"'{path}' has format {version!r}; this version reads format {FORMAT}. "
+            "Build the table again with tabulate()."
+        )
+    try:
+        return _put_together(header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise TableFileError(
+            f"'{path}' lacks or garbles part of the table "
+            f"({type(error).__name__}: {error}). Build it again with tabulate()."
+        ) from error
+
+
+def _put_together(header, arrays):
+    if header["representation"] == "history":
+        core = HistoryTable(axis=Axis(**header["core"]["axis"]), **arrays)
+    else:
+        prefix = "descriptor_"
+        fields = {n: arrays.pop(n) for n in list(arrays) if n.startswith(prefix)}
+        descriptors = Descriptors(**{n[len(prefix) :]: v for n, v in fields.items()})
+        core = StateTable(**header["core"], descriptors=descriptors, **arrays)
+    source = header["source"]
+    constants = {n: (v, tuple(e)) for n, (v, e) in source["constants"].items()}
+    source = TransmitterSource(
+        **{**source, "constants": constants, "drivers": tuple(source["drivers"])}
+    )
+    report = {**header["report"], "errors": dict(map(tuple, header["report"]["errors"]))}
+    return core, source, get_unit(get_or_create_dimension(header["unit"])), report
