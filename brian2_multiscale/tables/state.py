@@ -164,16 +164,17 @@ class StateTableBuilder:
         slowest = decay[decay > 1e-9 * np.abs(decay).max()].min()
         longest = min(7.0 / slowest, 100.0)
         count = 2 + int(np.log1p(longest / self.knee) / SPACING)
-        self.nodes = self.knee * np.expm1(SPACING * np.arange(count))
+        # Responses are fitted on twice as many times as propagators are kept at.
+        self.times = self.knee * np.expm1(SPACING / 2 * np.arange(2 * count - 1))
         n = model.size
-        self.flow = np.empty((len(self.tails), count, n, n))
+        self.flow = np.empty((len(self.tails), len(self.times), n, n))
         for k, tail in enumerate(self.tails):
             self.flow[k] = self._flow(tail)
 
     def _flow(self, tail):
-        model, nodes = self.model, self.nodes
-        breaks = driver_jumps(model.transmitter, tail, nodes[-1])
-        grid = np.unique(np.concatenate([nodes, breaks]))
+        model, times = self.model, self.times
+        breaks = driver_jumps(model.transmitter, tail, times[-1])
+        grid = np.unique(np.concatenate([times, breaks]))
         h = np.diff(grid)
         stages = (grid[:-1, None] + h[:, None] * NODES).ravel()
         stages[2::3] -= 1e-9 * h
@@ -182,13 +183,14 @@ class StateTableBuilder:
         flow = [np.eye(model.size)]
         for step in steps:
             flow.append(step @ flow[-1])
-        return np.array(flow)[np.searchsorted(grid, nodes)]
+        return np.array(flow)[np.searchsorted(grid, times)]
 
     # -- weights -----------------------------------------------------------------
     def _time_weights(self):
         """Square roots of how long the time after a spike is seen."""
-        seen = np.array([np.mean(self.gaps[np.isfinite(self.gaps)] > t) for t in self.nodes])
-        return np.sqrt(np.gradient(self.nodes) * np.maximum(seen, 1e-3))
+        finite = self.gaps[np.isfinite(self.gaps)]
+        seen = np.array([np.mean(finite > t) for t in self.times])
+        return np.sqrt(np.gradient(self.times) * np.maximum(seen, 1e-3))
 
     def _observed(self, depth=3):
         """Rows that see the output after this and the following spikes."""
@@ -200,8 +202,8 @@ class StateTableBuilder:
         every = [level]
         for _ in range(depth):
             tail = rng.integers(len(self.flow), size=150)
-            node = np.searchsorted(self.nodes, rng.choice(finite, size=150))
-            step = self._jump @ self.flow[tail, np.minimum(node, len(self.nodes) - 1)]
+            node = np.searchsorted(self.times, rng.choice(finite, size=150))
+            step = self._jump @ self.flow[tail, np.minimum(node, len(self.times) - 1)]
             stacked = (level @ step).reshape(-1, self.model.size)
             level = np.linalg.qr(stacked, mode="r") / np.sqrt(150)
             every.append(level)
@@ -219,7 +221,7 @@ class StateTableBuilder:
         terms = monomials(self.coordinates, powers)
         # [first, up]: the state as a function of (1, z).
         basis = np.column_stack([first, up])
-        after = np.einsum("ij,atjk,ks->atis", down @ self._jump, self.flow, basis)
+        after = np.einsum("ij,atjk,ks->atis", down @ self._jump, self.flow[:, ::2], basis)
         after[..., 0] -= down @ first
         taus, coefficients = self._responses(basis, count, down)
         return StateTable(
@@ -239,17 +241,18 @@ class StateTableBuilder:
         return found.reshape(terms.shape[1], *targets.shape[1:])
 
     def _responses(self, basis, count, down):
-        model, nodes, weights = self.model, self.nodes, self._time_weights()
+        model, times, weights = self.model, self.times, self._time_weights()
         curves = np.einsum("i,atij,js->ats", model.weights, self.flow, basis)
         curves[..., 0] -= model.weights @ model.rest
         deviation = (self.tail_states - self.first) @ down.T
         extended = np.column_stack([np.ones(len(deviation)), deviation])
-        seen = np.einsum("ats,as->ta", curves, extended)[:, :: max(1, len(self.tails) // 80)]
-        gaps = self.tail_gaps[:: max(1, len(self.tails) // 80)]
-        mask = nodes[:, None] <= np.maximum(gaps, np.median(self.gaps))
+        some = slice(None, None, max(1, len(self.tails) // 80))
+        seen = np.einsum("ats,as->ta", curves, extended)[:, some]
+        gaps = self.tail_gaps[some]
+        mask = times[:, None] <= np.maximum(gaps, np.median(self.gaps))
         taus = fit_time_constants(
-            nodes, seen, count, weights, self.knee / 3, nodes[-1] / 2, mask
+            times, seen, count, weights, self.knee / 10, times[-1] / 2, mask
         )
-        flat = curves.transpose(1, 0, 2).reshape(len(nodes), -1)
-        found = exponential_coefficients(nodes, flat, taus, weights)
+        flat = curves.transpose(1, 0, 2).reshape(len(times), -1)
+        found = exponential_coefficients(times, flat, taus, weights)
         return taus, found.reshape(len(taus), *curves.shape[::2]).transpose(1, 0, 2)

@@ -6,7 +6,7 @@ import numpy as np
 from brian2.equations.equations import Equations
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
-from brian2.utils.stringtools import word_substitute
+from brian2.utils.stringtools import get_identifiers, word_substitute
 from scipy.linalg import expm
 
 from .history import HistoryTable
@@ -44,14 +44,15 @@ class TransmitterCode:
 
     Parameters
     ----------
-    source : `TransmitterSource`
+    table : `SynapticTable`
+        Any of the tables that this transmitter drives.
     prefix : str
     """
 
-    def __init__(self, source, prefix):
-        self._source = source
+    def __init__(self, table, prefix):
+        self._source = source = table.source
         self._equations = Equations(source.equations) if source.equations else None
-        self._transmitter = source.transmitter()
+        self._transmitter = table.transmitter
         names = set(source.constants) | set(self._equations or ())
         self._rename = {name: f"{prefix}_{name}" for name in names}
         self.namespace = {
@@ -88,11 +89,8 @@ class TransmitterCode:
         expression : str
         namespace : dict
         """
-        expressions = dict(
-            self._equations.get_substituted_expressions(include_subexpressions=True)
-        )
         flowing = self._transmitter.flowing
-        text = driver if driver in flowing else expressions[driver].code
+        text = driver if driver in flowing else self._opened(driver)
         values = {f"{prefix}_delay": delay * second}
         # The event acts at the end of its time step.
         changes = {"t": f"(t + dt + {prefix}_delay)"}
@@ -105,6 +103,13 @@ class TransmitterCode:
             values[f"{prefix}_p{i}"] = self._factor(later[i, -1], name, None)
             changes[name] = "(" + " + ".join([*terms, f"{prefix}_p{i}"]) + ")"
         return self._renamed(word_substitute(text, changes)), values
+
+    def _opened(self, name):
+        """A subexpression with those that it contains written out."""
+        text = self._equations[name].expr.code
+        inside = get_identifiers(text) & self._equations.subexpr_names
+        # Not Brian2's substitution: sympy refuses to compare some of the results.
+        return word_substitute(text, {n: f"({self._opened(n)})" for n in inside})
 
     def _factor(self, value, name, other):
         dim = self._equations[name].dim

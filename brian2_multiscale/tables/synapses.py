@@ -252,7 +252,7 @@ class _Terminal:
             key = (table.source.equations, table.source.on_pre, str(table.source.constants))
             if key not in transmitters:
                 prefix = f"{prefixes[variable]}_tr"
-                transmitters[key] = TransmitterCode(table.source, prefix)
+                transmitters[key] = TransmitterCode(table, prefix)
             code = table_code(table, transmitters[key], prefixes[variable], scale)
             self.deltas[variable] = code.deltas
             codes.append(code)

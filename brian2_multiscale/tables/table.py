@@ -60,7 +60,6 @@ class SynapticTable:
     def __init__(self, core, source, unit, report):
         self.core, self.source, self.unit = core, source, unit
         self.report = dict(report)
-        self._transmitter = source.transmitter()
 
     name = property(lambda self: self.source.name)
     errors = property(lambda self: dict(self.report["errors"]))
@@ -77,6 +76,11 @@ class SynapticTable:
     def time_constants(self):
         """Time constants of the pooled exponentials, a `Quantity`."""
         return Quantity(self.core.time_constants.copy(), dim=second.dim)
+
+    @cached_property
+    def transmitter(self):
+        """The `Transmitter` of the mechanism."""
+        return self.source.transmitter()
 
     @cached_property
     def functions(self):
@@ -118,7 +122,7 @@ class SynapticTable:
         spikes = check_spike_times(spike_times)
         times = np.atleast_1d(np.asarray(t, dtype=float))
         order = np.argsort(times, kind="stable")
-        increments = self.core.increments(self._transmitter, spikes, extrapolate)
+        increments = self.core.increments(self.transmitter, spikes, extrapolate)
         result = np.empty(len(times))
         result[order] = pooled_output(
             spikes, increments, self.core.time_constants, times[order]
@@ -174,8 +178,9 @@ class SynapticTable:
         return cls(*read_table(path))
 
     def __getstate__(self):
-        # Functions of generated code stay behind when a table goes to a worker.
-        return {k: v for k, v in self.__dict__.items() if k != "functions"}
+        # Compiled functions stay behind when a table goes to a worker.
+        left_out = ("functions", "transmitter")
+        return {k: v for k, v in self.__dict__.items() if k not in left_out}
 
     def __repr__(self):
         rates = sorted(self.errors)

@@ -1,0 +1,24 @@
+"""One Brian2 model at every scale.
+
+Use it beside Brian2::
+
+    from brian2 import *
+    from brian2_multiscale import *
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from . import preferences  # noqa: F401 (registers prefs.multiscale)
+from .kinetics import *  # noqa: F403
+from .kinetics import __all__ as _kinetics
+from .mechanisms import *  # noqa: F403
+from .mechanisms import __all__ as _mechanisms
+from .tables import *  # noqa: F403
+from .tables import __all__ as _tables
+
+__all__ = [*_kinetics, *_mechanisms, *_tables]
+
+try:
+    __version__ = version("brian2-multiscale")
+except PackageNotFoundError:  # used from a source folder
+    __version__ = "unknown"

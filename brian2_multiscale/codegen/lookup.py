@@ -1,0 +1,169 @@
+"""Tables in N dimensions as functions for equations, on all targets."""
+
+import numpy as np
+from brian2.units.fundamentalunits import (
+    Quantity,
+    fail_for_dimension_mismatch,
+    get_dimensions,
+    get_unit,
+)
+
+from ..numerics.lookup import EXTRAPOLATIONS, Axis, interpolate
+from .arrays import ELEMENT_TYPES, ArrayFunction
+from .lookup_code import lookup_code, packed_axes
+
+__all__ = ["LookupFunction"]
+
+MAX_DIMENSIONS = 5
+
+
+class LookupFunction(ArrayFunction):
+    """A table with evenly spaced axes and multilinear interpolation, as a function.
+
+    Parameters
+    ----------
+    values : array_like or `Quantity`
+        The table, with 1 to 5 dimensions of at least 2 points each.
+    axes : dict of str to tuple
+        Range of each argument by its name, in the order of the dimensions:
+        ``(lo, hi)`` or ``(lo, hi, spacing)`` with quantities `lo` and `hi` and spacing
+        'linear' (default) or 'log' (even in the logarithm, ``lo > 0``). The number
+        of points comes from `values`.
+    extrapolate : {'raise', 'clip', 'nan', 'linear'}
+        Outside the range: 'raise' (default) ends the simulation with an error that
+        names the function, the argument and its value, and does so for ``nan`` too;
+        'clip' takes the value at the nearest edge; 'nan' gives nan; 'linear' goes on
+        with the slope of the outermost cell (in the coordinate of the axis). Relative
+        differences of 1e-9 of the range are taken as rounding, not as outside.
+    dtype : {float, numpy.float32}, optional
+        Storage; float32 halves the memory. Arithmetic is in double precision.
+    name : str, optional
+        Name of the object. It appears in the generated code.
+
+    Attributes
+    ----------
+    axes : tuple of `~brian2_multiscale.numerics.lookup.Axis`
+        In base units.
+    extrapolate : str
+
+    Raises
+    ------
+    ValueError
+        Wrong shape or range, non-finite values (the point is named), unknown
+        `extrapolate`.
+    DimensionMismatchError
+        If `lo` and `hi` have different units, or on calls with wrong units.
+
+    Notes
+    -----
+    All targets agree to rounding, and with `scipy.interpolate.RegularGridInterpolator`
+    in the coordinates of the axes. The generated code depends on the number of
+    dimensions, the storage type, the kinds of the axes and the name; values, sizes and
+    ranges travel beside it and can change without compilation (in standalone mode a
+    change of *size* compiles one file).
+
+    With 'raise', Cython runs end in a `BrianObjectException` caused by the
+    `ValueError`, standalone runs in Brian2's `RuntimeError` after the program has
+    printed the message.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from brian2 import mV
+    >>> from brian2_multiscale.codegen.lookup import LookupFunction
+    >>> square = LookupFunction(np.array([0, 1, 4]), {"v": (0 * mV, 2 * mV)})
+    >>> float(square(1.5 * mV))
+    2.5
+    """
+
+    def __init__(
+        self,
+        values,
+        axes,
+        extrapolate="raise",
+        dtype=np.float64,
+        name="lookupfunction*",
+    ):
+        if extrapolate not in EXTRAPOLATIONS:
+            raise ValueError(
+                f"extrapolate is {extrapolate!r}, must be one of {EXTRAPOLATIONS}."
+            )
+        dim = get_dimensions(values)
+        values = np.asarray(values, dtype=dtype)
+        self.extrapolate = extrapolate
+        self.axes = _axes_of(values.shape, axes)
+        _check_finite(values, self.axes)
+        super().__init__(
+            {"values": values, "axes": packed_axes(self.axes, extrapolate)},
+            self._look_up,
+            lookup_code(
+                self.axes, extrapolate, ELEMENT_TYPES[values.dtype.name]
+            ),
+            arg_names=list(axes),
+            arg_units=[spec[0] for spec in axes.values()],
+            return_unit=get_unit(dim),
+            can_fail=extrapolate == "raise",
+            name=name,
+        )
+
+    @property
+    def values(self):
+        """The table, a `Quantity` of the unit of the result (a read-only view).
+
+        Assign an array of the same shape and unit to replace the values; see
+        `ArrayFunction` for when this takes effect.
+        """
+        return Quantity(self.arrays["values"], dim=self.dim, copy=False)
+
+    @values.setter
+    def values(self, values):
+        fail_for_dimension_mismatch(values, self.dim, f"values of {self.name}")
+        values = np.asarray(values, dtype=float)
+        if values.shape == self.arrays["values"].shape:
+            _check_finite(values, self.axes)
+        self.set_array("values", values)
+
+    def _look_up(self, values, _axes, *args):
+        try:
+            return interpolate(values, self.axes, *args, extrapolate=self.extrapolate)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+
+def _axes_of(shape, axes):
+    if not 1 <= len(shape) <= MAX_DIMENSIONS:
+        raise ValueError(
+            f"the table has {len(shape)} dimensions, must have 1 to {MAX_DIMENSIONS}."
+        )
+    if len(shape) != len(axes):
+        raise ValueError(
+            f"the table has {len(shape)} dimensions but {len(axes)} axes "
+            f"({', '.join(axes)}) are given."
+        )
+    return tuple(
+        _axis(name, spec, n)
+        for (name, spec), n in zip(axes.items(), shape, strict=True)
+    )
+
+
+def _axis(name, spec, n):
+    if not isinstance(spec, tuple | list) or len(spec) not in (2, 3):
+        raise ValueError(f"axis '{name}' is {spec!r}, must be (lo, hi[, spacing]).")
+    lo, hi, *spacing = spec
+    fail_for_dimension_mismatch(lo, hi, f"axis '{name}': lo and hi differ in unit")
+    return Axis(float(lo), float(hi), n, *spacing, name=name)
+
+
+def _check_finite(values, axes):
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        point = ", ".join(
+            f"{axis.name} = {axis.at(i):g}"
+            for axis, i in zip(axes, bad[0], strict=True)
+        )
+        raise ValueError(
+            f"the table has {len(bad)} values that are not finite, the first "
+            f"({values[tuple(bad[0])]}) at {point} (base units); leave these points "
+            "out of the range, or write the function so that it is defined there "
+            "(exprel(x) for (exp(x) - 1)/x)."
+        )

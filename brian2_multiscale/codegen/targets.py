@@ -1,0 +1,88 @@
+"""Own code-generation templates, chosen late, for numpy, Cython and C++ standalone.
+
+Brian2 looks for a template in the `Templater` of the code-object class.  The classes
+here are Brian2's own with a `Templater` that looks into this package first, so that
+Brian2's templates stay available and nothing in Brian2 is patched.  Which class is
+used is decided when the code object is made, because the target can still be changed
+(``prefs.codegen.target``, `set_device`) between building a model and running it.
+"""
+
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.device import get_device
+
+__all__ = ["OwnTemplates", "target_class"]
+
+
+def _with_own_templates(base, folder):
+    templater = base.templater.derive(
+        "brian2_multiscale.codegen", templates_dir=f"templates/{folder}"
+    )
+    return type(f"Multiscale{base.__name__}", (base,), {"templater": templater})
+
+
+_TARGETS = {
+    NumpyCodeObject: _with_own_templates(NumpyCodeObject, "numpy"),
+    CythonCodeObject: _with_own_templates(CythonCodeObject, "cython"),
+    CPPStandaloneCodeObject: _with_own_templates(
+        CPPStandaloneCodeObject, "cpp_standalone"
+    ),
+}
+
+
+def target_class(codeobj_class=None):
+    """Return the code-object class with this package's templates.
+
+    Parameters
+    ----------
+    codeobj_class : class, optional
+        What the user asked for; by default the class the active device would use
+        (``prefs.codegen.target`` in runtime mode).
+
+    Returns
+    -------
+    class
+        A subclass of `NumpyCodeObject`, `CythonCodeObject` or
+        `CPPStandaloneCodeObject` whose ``templater`` finds the templates of this
+        package and, behind them, those of Brian2.
+
+    Raises
+    ------
+    NotImplementedError
+        If there are no templates for the target. It never falls back to another one.
+
+    Notes
+    -----
+    Call it when the code object is created (in ``before_run``), not earlier: the
+    device and the preferences may still change.
+    """
+    base = get_device().code_object_class(codeobj_class)
+    if base in _TARGETS.values():
+        return base
+    if base in _TARGETS:
+        return _TARGETS[base]
+    supported = ", ".join(sorted(repr(cls.class_name or "cpp_standalone") for cls in _TARGETS))
+    raise NotImplementedError(
+        f"brian2_multiscale has no templates for the code generation target "
+        f"{base.class_name or base.__name__!r} ({base.__name__}); supported are "
+        f"{supported}. Set prefs.codegen.target = 'cython' or 'numpy', or use "
+        "set_device('cpp_standalone')."
+    )
+
+
+class OwnTemplates:
+    """Mix-in for a `CodeRunner` that uses a template of this package.
+
+    Put it in front: ``class Pool(OwnTemplates, CodeRunner, Group)``. The object's
+    ``codeobj_class`` stays what the user gave, so that the same object can run on
+    another target later.
+    """
+
+    def create_default_code_object(self, run_namespace):
+        user_choice = self.codeobj_class
+        self.codeobj_class = target_class(user_choice)
+        try:
+            return super().create_default_code_object(run_namespace)
+        finally:
+            self.codeobj_class = user_choice
