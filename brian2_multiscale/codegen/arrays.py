@@ -19,7 +19,7 @@ from brian2.utils.caching import CacheKey
 
 from .shared import shared_implementations
 
-__all__ = ["ELEMENT_TYPES", "ArrayFunction"]
+__all__ = ["ELEMENT_TYPES", "ArrayFunction", "unit_name"]
 
 #: C++ types of the elements that an array can have.
 ELEMENT_TYPES = {
@@ -105,7 +105,8 @@ class ArrayFunction(Function, Nameable, CacheKey):
     def _state_tuple(self):
         # Brian2 keeps what it puts into its caches for ever: nothing large in here,
         # and no reference to this object, whose name would never become free again
-        return (type(self).__name__, self.name, self._arg_dimensions, self.dim)
+        kind = type(self).__name__, self.name, tuple(self._arg_types)
+        return (*kind, self._arg_dimensions, self.dim)
 
     @property
     def arrays(self):
@@ -140,12 +141,16 @@ class ArrayFunction(Function, Nameable, CacheKey):
 
     def __repr__(self):
         arguments = ", ".join(self._arg_names)
-        return f"<{type(self).__name__} {self.name!r}({arguments}), {self.nbytes} bytes>"
+        return (
+            f"<{type(self).__name__} {self.name!r}({arguments}), {self.nbytes} bytes>"
+        )
 
     def _call_with_units(self, *args):
         self._check_arguments(args)
         result = self._evaluate(*(np.asarray(arg) for arg in args))
-        return Quantity(result, dim=self.dim) if self.dim is not DIMENSIONLESS else result
+        return (
+            Quantity(result, dim=self.dim) if self.dim is not DIMENSIONLESS else result
+        )
 
     def _check_arguments(self, args):
         if len(args) != len(self._arg_names):
@@ -159,7 +164,7 @@ class ArrayFunction(Function, Nameable, CacheKey):
             if not have_same_dimensions(arg, dim):
                 raise DimensionMismatchError(
                     f"Argument '{name}' of {self.name} must have the unit of "
-                    f"{get_unit(dim)!r}, not of {arg!r}",
+                    f"{unit_name(dim)}, not of {arg!r}",
                     dim,
                     get_dimensions(arg),
                 )
@@ -189,6 +194,11 @@ class ArrayFunction(Function, Nameable, CacheKey):
                 name=f"_call_{self.name}",
                 compiler_kwds={"headers": ["<cstdio>"]} if target == "cpp" else None,
             )
+
+
+def unit_name(dim):
+    """How a dimension is written in equations: 'siemens', '1' (not radian)."""
+    return "1" if dim is DIMENSIONLESS else repr(get_unit(dim))
 
 
 def _checked(key, values):

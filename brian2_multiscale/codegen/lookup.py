@@ -12,7 +12,7 @@ from ..numerics.lookup import EXTRAPOLATIONS, Axis, interpolate
 from .arrays import ELEMENT_TYPES, ArrayFunction
 from .lookup_code import lookup_code, packed_axes
 
-__all__ = ["LookupFunction"]
+__all__ = ["LookupFunction", "check_finite", "make_axis"]
 
 MAX_DIMENSIONS = 5
 
@@ -92,13 +92,11 @@ class LookupFunction(ArrayFunction):
         values = np.asarray(values, dtype=dtype)
         self.extrapolate = extrapolate
         self.axes = _axes_of(values.shape, axes)
-        _check_finite(values, self.axes)
+        check_finite(values, self.axes)
         super().__init__(
             {"values": values, "axes": packed_axes(self.axes, extrapolate)},
             self._look_up,
-            lookup_code(
-                self.axes, extrapolate, ELEMENT_TYPES[values.dtype.name]
-            ),
+            lookup_code(self.axes, extrapolate, ELEMENT_TYPES[values.dtype.name]),
             arg_names=list(axes),
             arg_units=[spec[0] for spec in axes.values()],
             return_unit=get_unit(dim),
@@ -120,7 +118,7 @@ class LookupFunction(ArrayFunction):
         fail_for_dimension_mismatch(values, self.dim, f"values of {self.name}")
         values = np.asarray(values, dtype=float)
         if values.shape == self.arrays["values"].shape:
-            _check_finite(values, self.axes)
+            check_finite(values, self.axes)
         self.set_array("values", values)
 
     def _look_up(self, values, _axes, *args):
@@ -141,12 +139,13 @@ def _axes_of(shape, axes):
             f"({', '.join(axes)}) are given."
         )
     return tuple(
-        _axis(name, spec, n)
+        make_axis(name, spec, n)
         for (name, spec), n in zip(axes.items(), shape, strict=True)
     )
 
 
-def _axis(name, spec, n):
+def make_axis(name, spec, n):
+    """The `Axis` of a range with units, ``(lo, hi)`` or ``(lo, hi, spacing)``."""
     if not isinstance(spec, tuple | list) or len(spec) not in (2, 3):
         raise ValueError(f"axis '{name}' is {spec!r}, must be (lo, hi[, spacing]).")
     lo, hi, *spacing = spec
@@ -154,7 +153,8 @@ def _axis(name, spec, n):
     return Axis(float(lo), float(hi), n, *spacing, name=name)
 
 
-def _check_finite(values, axes):
+def check_finite(values, axes):
+    """Refuse tables with nan or infinite values, naming the first such point."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         point = ", ".join(

@@ -6,13 +6,16 @@ import numpy as np
 
 __all__ = ["lookup_code", "packed_axes"]
 
+#: Numbers per axis in the array ``axes``.
+FIELDS = 7
+
 _OUTSIDE = """
 static void %CORE%_outside(const char* argument, double x, double lo, double hi)
 {
     char message[400];
     snprintf(message, sizeof(message),
-             "A table was used outside its range: argument '%s' of %OBJECT% is %g, not in "
-             "[%g, %g] (base units); widen the range or choose extrapolate='clip', "
+             "A table was used outside its range: argument '%s' of %OBJECT% is %g, not "
+             "in [%g, %g] (base units); widen the range or choose extrapolate='clip', "
              "'nan' or 'linear'.", argument, x, lo, hi);
     %CORE%_fail(message);
 }
@@ -33,7 +36,7 @@ _AXIS = """
 
 _POLICIES = {
     "raise": "if (!(x{k} >= a{k}[0] && x{k} <= a{k}[1]))"
-    ' %CORE%_outside("{name}", x{k}, a{k}[0], a{k}[1]);',
+    ' %CORE%_outside("{name}", x{k}, a{k}[5], a{k}[6]);',
     "clip": "x{k} = x{k} < a{k}[0] ? a{k}[0] : (x{k} > a{k}[1] ? a{k}[1] : x{k});",
     "nan": "if (x{k} < a{k}[0] || x{k} > a{k}[1]) x{k} = NAN;",
     "linear": "",
@@ -43,7 +46,7 @@ _BOUND = "u{k} = u{k} < 0 ? 0 : (u{k} > a{k}[4] - 1 ? a{k}[4] - 1 : u{k});"
 
 
 def packed_axes(axes, extrapolate):
-    """What `lookup_code` reads from its array ``axes``: five numbers per axis."""
+    """What `lookup_code` reads from its array ``axes``, seven numbers per axis."""
     return np.array(
         [
             (
@@ -51,6 +54,8 @@ def packed_axes(axes, extrapolate):
                 axis.origin,
                 axis.inverse_step,
                 axis.n,
+                axis.lo,
+                axis.hi,
             )
             for axis in axes
         ]
@@ -93,7 +98,7 @@ def _axis_code(k, axis, extrapolate):
     code = code.replace("{bound}", "" if extrapolate == "linear" else _BOUND)
     coordinate = f"log(x{k})" if axis.is_log else f"x{k}"
     return code.format(
-        k=k, offset=5 * k, x=f"arg{k}", coordinate=coordinate, name=axis.name
+        k=k, offset=FIELDS * k, x=f"arg{k}", coordinate=coordinate, name=axis.name
     )
 
 
@@ -109,9 +114,7 @@ def _corner_lines(ndim):
     for k in reversed(range(ndim)):
         for corner in product((0, 1), repeat=k):
             bits = _bits(corner)
-            yield (
-                f"const double v{bits} = v{bits}0 + w{k}*(v{bits}1 - v{bits}0);"
-            )
+            yield (f"const double v{bits} = v{bits}0 + w{k}*(v{bits}1 - v{bits}0);")
     yield "return v_;"
 
 

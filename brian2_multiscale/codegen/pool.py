@@ -1,4 +1,6 @@
-"""Exponentials pooled per neuron: the sum of what synapses have put into a few decays."""
+"""Exponentials pooled per neuron: decays that synapses add to, and their sum."""
+
+import weakref
 
 import numpy as np
 from brian2.core.variables import ArrayVariable, Variables
@@ -11,9 +13,13 @@ from brian2.units.fundamentalunits import (
     fail_for_dimension_mismatch,
 )
 
+from .arrays import unit_name
 from .targets import OwnTemplates
 
 __all__ = ["PooledExponentials"]
+
+# Pools by the variable that they write to
+_writers = weakref.WeakKeyDictionary()
 
 
 class PooledExponentials(OwnTemplates, CodeRunner, Group):
@@ -96,6 +102,9 @@ class PooledExponentials(OwnTemplates, CodeRunner, Group):
             codeobj_class=codeobj_class,
         )
         self._add_variables(source, variable, output)
+        self._range = range(start, stop)
+        self._run = None
+        _writers.setdefault(output, weakref.WeakSet()).add(self)
         self._enable_group_attributes()
 
     def _add_variables(self, source, variable, output):
@@ -107,6 +116,29 @@ class PooledExponentials(OwnTemplates, CodeRunner, Group):
             self.variables.add_constant(f"_tau{k}", float(tau), dimensions=second.dim)
             self.variables.add_array(
                 f"z{k}", len(source), dimensions=output.dim, dtype=output.dtype
+            )
+
+    def before_run(self, run_namespace):
+        # all objects of a network get the same namespace, which tells them apart from
+        # pools that are not part of this run
+        self._run = id(run_namespace)
+        for other in _writers[self.variables["_output"]] - {self}:
+            if other._run == self._run:
+                self._refuse_overlap(other)
+        super().before_run(run_namespace)
+
+    def after_run(self):
+        self._run = None
+        super().after_run()
+
+    def _refuse_overlap(self, other):
+        start = max(self._range.start, other._range.start)
+        stop = min(self._range.stop, other._range.stop)
+        if start < stop:
+            raise NotImplementedError(
+                f"{self.name!r} and {other.name!r} both write to "
+                f"{self.variables['_output'].name!r} of neurons {start} to {stop - 1}; "
+                "give them variables of their own and add these in the equations."
             )
 
     def expose_to(self, synapses, prefix="z", side="post"):
@@ -156,7 +188,7 @@ def _checked_output(target, variable):
         raise TypeError(
             f"Variable {variable!r} of {target.name} cannot be written every step: it "
             "must be a parameter that is neither constant nor shared; write "
-            f"'{variable} : {output.unit}' in the equations."
+            f"'{variable} : {unit_name(output.dim)}' in the equations."
         )
     if not np.issubdtype(output.dtype, np.floating):
         raise TypeError(
@@ -167,7 +199,9 @@ def _checked_output(target, variable):
 
 
 def _checked_taus(taus):
-    fail_for_dimension_mismatch(taus, second, "taus must be times, got {value}", value=taus)
+    fail_for_dimension_mismatch(
+        taus, second, "taus must be times, got {value}", value=taus
+    )
     values = np.atleast_1d(np.asarray(taus, dtype=float))
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"taus must be a list of times, has shape {values.shape}.")

@@ -62,7 +62,9 @@ def target_class(codeobj_class=None):
         return base
     if base in _TARGETS:
         return _TARGETS[base]
-    supported = ", ".join(sorted(repr(cls.class_name or "cpp_standalone") for cls in _TARGETS))
+    supported = ", ".join(
+        sorted(repr(cls.class_name or "cpp_standalone") for cls in _TARGETS)
+    )
     raise NotImplementedError(
         f"brian2_multiscale has no templates for the code generation target "
         f"{base.class_name or base.__name__!r} ({base.__name__}); supported are "

@@ -157,7 +157,7 @@ class BalancedStep:
         return self._solve(writer, start, amounts, source, label)
 
     def second(self, writer, start, begin, end, trial, label):
-        """Patankar step; `trial` is the result of `first` with coefficients at `begin`."""
+        """Patankar step; `trial` is the result of `first` at `begin`."""
         ratios = [
             self._ratio(writer, begin, j, start[j], trial[j], f"{label}_ratio{j}")
             for j in range(len(start))
@@ -182,7 +182,9 @@ class BalancedStep:
         """Old value over first-order value, in the range it has for positive states."""
         losses = [f for (_, k), f in self.flows.items() if k == j] + [self.leaks[j]]
         highest = ["1"]
-        highest += [_times(n, begin.rate(f)) for part in losses for f, n in part.items()]
+        highest += [
+            _times(n, begin.rate(f)) for part in losses for f, n in part.items()
+        ]
         tiny = 1e-300 if _is_double(writer, self.block.states) else 1e-35
         ratio = f"clip({start}/({trial} + {tiny!r}), 0, {' + '.join(highest)})"
         return writer.assign(name, ratio)

@@ -81,7 +81,9 @@ class _Couplings:
         states = [s for s in self.system.states if s in states]
         graph = [[j in self.depends[i] for j in states] for i in states]
         n, label = connected_components(np.array(graph), connection="strong")
-        return [{s for s, k in zip(states, label, strict=True) if k == c} for c in range(n)]
+        return [
+            {s for s, k in zip(states, label, strict=True) if k == c} for c in range(n)
+        ]
 
     def exchange(self, i, j):
         """Whether something that leaves state `j` arrives in state `i`."""
@@ -116,9 +118,7 @@ def _linear_parts(couplings, states, has_dimensions):
 def _merge_exchanging(couplings, groups):
     """Unite groups between which something flows one way, if still linear."""
     groups = [g for g in groups if not any(couplings.partners(g).values())]
-    pairs = [
-        (i, j) for j in set().union(*groups) for i in couplings.depends if i != j
-    ]
+    pairs = [(i, j) for j in set().union(*groups) for i in couplings.depends if i != j]
     for i, j in sorted(pairs):
         one = next(g for g in groups if j in g)
         other = next((g for g in groups if i in g), None)
@@ -154,7 +154,9 @@ def _block(couplings, states, complement=None):
 def _complements(system):
     """Subexpressions of the form constant minus a sum of states."""
     for name, expr in system.subexpressions.items():
-        rest, summed = expr.as_independent(*(symbol(s) for s in system.states), as_Add=True)
+        rest, summed = expr.as_independent(
+            *(symbol(s) for s in system.states), as_Add=True
+        )
         states = [-term for term in sympy.Add.make_args(summed)]
         fixed = not ({"t", "t_in_timesteps"} | set(system.subexpressions)) & (
             system.names_in(rest)

@@ -12,7 +12,7 @@ class NotDifferentiableError(ValueError):
 
 def _piecewise_constant(name):
     """A sympy function with derivative zero (wherever there is one)."""
-    return type(name, (Function,), {"fdiff": lambda self, argindex=1: S.Zero})
+    return type(name, (Function,), {"_eval_derivative": lambda self, s: S.Zero})
 
 
 _INT = _piecewise_constant("int_")
@@ -21,11 +21,9 @@ _INT = _piecewise_constant("int_")
 class clip(Function):  # noqa: N801 (the printed name)
     """Brian2's ``clip`` with its derivative away from the bounds."""
 
-    def fdiff(self, argindex=1):
-        if argindex != 1:
-            return S.Zero
+    def _eval_derivative(self, s):
         value, low, high = self.args
-        return _INT(And(value > low, value < high))
+        return value.diff(s) * _INT(And(value > low, value < high))
 
 
 # What str_to_sympy makes of the functions with kinks and jumps

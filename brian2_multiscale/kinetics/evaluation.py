@@ -1,5 +1,7 @@
 """Dimensions and values of Brian2 expressions outside of a simulation."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.namespace import DEFAULT_UNITS
@@ -9,13 +11,40 @@ from brian2.parsing.rendering import NumpyNodeRenderer
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-__all__ = ["dimensions_of", "evaluate", "free_names"]
+__all__ = ["checked_values", "dimensions_of", "evaluate", "free_names"]
 
 
 def free_names(expression):
     """Names in an expression that are not Brian2's functions, constants or units."""
     known = DEFAULT_FUNCTIONS.keys() | DEFAULT_CONSTANTS.keys() | DEFAULT_UNITS.keys()
     return get_identifiers(expression) - known
+
+
+def checked_values(values, argument):
+    """A copy of a dict of values.
+
+    Raises
+    ------
+    TypeError
+        If it is no dict of numbers, quantities, units or functions.
+    """
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{argument}: expected a dict of values, got {values!r}")
+    for name, value in values.items():
+        if not isinstance(value, Function) and not _is_numeric(value):
+            raise TypeError(
+                f"{argument}: '{name}' must be a number or quantity, got {value!r}"
+            )
+    return dict(values)
+
+
+def _is_numeric(value):
+    try:
+        return np.asarray(value).dtype.kind in "biuf"
+    except (TypeError, ValueError):
+        return False
 
 
 def dimensions_of(expression, values):

@@ -87,7 +87,7 @@ class EventModel:
                     "of a voltage-dependent conductance) or give the name a value."
                 )
             needed.add(name)
-            queue += list(self._depends_on(name))
+            queue += self._depends_on(name)
         return needed
 
     def _depends_on(self, name):
@@ -96,16 +96,16 @@ class EventModel:
         for variable, value in sym.statements:
             if variable == name:
                 found |= _names(sym.expand(value)) - {name}
-        return found
+        return sorted(found)
 
-    def _flow_closure(self, name):
-        """Everything that the rate of ``name`` depends on, directly or not."""
-        sym, closure, queue = self.symbolic, set(), [name]
+    def _closure(self, name):
+        """All differential variables that the evolution of ``name`` depends on."""
+        closure, queue = set(), [name]
         while queue:
             current = queue.pop()
-            if current not in closure and current in sym.rates:
+            if current not in closure and current in self.symbolic.rates:
                 closure.add(current)
-                queue += list(_names(sym.expand(sym.rates[current])))
+                queue += self._depends_on(current)
         return closure
 
     def _split(self, needed):
@@ -129,50 +129,32 @@ class EventModel:
 
     def _nonlinear(self, linear):
         """Variables that have to drive because the rest is not linear in them."""
-        sym, names = self.symbolic, sorted(linear)
-        for target in names:
-            rate = sym.expand(sym.rates[target], linear)
-            present = [n for n in names if symbol(n) in rate.free_symbols]
-            for first in present:
-                slope = sp.diff(rate, symbol(first))
-                for second in _names(slope) & linear:
-                    return self._autonomous(first, second, linear, target)
-        jumps = {v: sym.expand(e) for v, e in sym.statements if v in linear}
-        for target, value in jumps.items():
-            for first in _names(value) & linear:
+        sym = self.symbolic
+        changes = [(n, sym.rates[n]) for n in sorted(linear)]
+        changes += [(v, e) for v, e in sym.statements if v in linear]
+        for target, value in changes:
+            value = sym.expand(value, linear)
+            for first in sorted(_names(value) & linear):
                 slope = sp.diff(value, symbol(first))
-                for second in _names(slope) & linear:
+                for second in sorted(_names(slope) & linear):
                     return self._autonomous(first, second, linear, target)
         return set()
 
     def _autonomous(self, first, second, linear, target):
-        options = [self._flow_closure(first), self._flow_closure(second)]
-        options = [
-            c
-            for c, other in zip(options, (second, first), strict=True)
-            if (other not in c or first == second)
-            and self.output not in c
-            and not (first == second and target in c)
-        ]
-        if not options:
-            options = [
-                c for c in (self._flow_closure(first), self._flow_closure(second))
-                if self.output not in c and self._closed_under_jumps(c)
-            ]
+        """The smaller set that evolves without the output, of two variables."""
+        if self.output in self.symbolic.rates:
+            seen = {self.output}
+        else:
+            seen = _names(self.symbolic.expand(symbol(self.output)))
+        closures = (self._closure(first), self._closure(second))
+        options = [c for c in closures if not c & seen]
         if not options:
             raise NotEventDrivenError(
-                f"'{self.name}' is not linear: the equation of '{target}' contains "
-                f"'{first}' times '{second}' (or a nonlinear function of them) and "
-                "neither evolves independently of the other."
+                f"'{self.name}' is not linear: what happens to '{target}' contains "
+                f"'{first}' times '{second}' (or a nonlinear function of them), and "
+                "neither evolves independently of the output."
             )
-        return min(options, key=len) & linear
-
-    def _closed_under_jumps(self, names):
-        return all(
-            _names(self.symbolic.expand(e)) & set(self.symbolic.rates) <= names
-            for v, e in self.symbolic.statements
-            if v in names
-        )
+        return min(options, key=lambda c: (len(c), sorted(c))) & linear
 
     # -- matrices ----------------------------------------------------------------
     def _linear_form(self):

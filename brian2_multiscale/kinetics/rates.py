@@ -78,9 +78,7 @@ def balance(block):
         False, `flows` and `leaks` mean nothing.
     """
     size = range(len(block.states))
-    flows = {
-        (i, j): _flow(expr) for (i, j), expr in block.matrix.items() if i != j
-    }
+    flows = {(i, j): _flow(expr) for (i, j), expr in block.matrix.items() if i != j}
     positive = all(n > 0 for flow in flows.values() for n in flow.values())
     leaks = []
     for j in size:

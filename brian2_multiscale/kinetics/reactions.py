@@ -105,7 +105,9 @@ def _parse_line(line, number):
         )
     for rate in rates:
         _check_rate(rate, place)
-    return Reaction(left, right, rates[0], rates[1] if expected == 2 else None, number, line)
+    return Reaction(
+        left, right, rates[0], rates[1] if expected == 2 else None, number, line
+    )
 
 
 def _check_state(state, place):

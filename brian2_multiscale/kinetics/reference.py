@@ -238,7 +238,7 @@ def simulate(mechanism, spike_times, t, dt=None, method="converged"):
     if method not in ("converged", "kinetic"):
         raise ValueError(f"method is 'converged' or 'kinetic', not {method!r}.")
     spikes = check_spike_times(spike_times)
-    times = np.atleast_1d(np.asarray(t, dtype=float))
+    times = np.asarray(t, dtype=float).ravel()
     if dt is not None and not float(dt) > 0:
         raise ValueError(f"dt has to be positive, got {dt}.")
     model = EventModel(mechanism)

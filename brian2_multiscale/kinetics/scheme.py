@@ -10,7 +10,7 @@ from brian2.utils.logger import get_logger
 from scipy.linalg import expm
 
 from ..numerics.stationary import closed_classes, stationary_distribution
-from .evaluation import dimensions_of, evaluate, free_names
+from .evaluation import checked_values, dimensions_of, evaluate, free_names
 from .latex import latex_of
 from .reactions import parse_reactions
 from .reversibility import cycles_of, violates
@@ -44,6 +44,9 @@ class KineticScheme:
         Units of names in the rates that have no value yet (``{'v': volt}``). A rate
         for which all names are known from here or `namespace` is checked at once, the
         others by Brian2 when they are used.
+    flags : sequence of str, optional
+        Flags of the differential equations: with ``['clock-driven']`` they are for
+        `Synapses` only, which then say nothing about the cost of each state.
 
     Attributes
     ----------
@@ -81,18 +84,19 @@ class KineticScheme:
     array([0.4, 0.2, 0.4])
     """
 
-    def __init__(self, reactions, eliminate=None, namespace=None, units=None):
+    def __init__(self, reactions, eliminate=None, namespace=None, units=None, flags=()):
         self._lines = parse_reactions(reactions)
         pairs = [(line.left, line.right) for line in self._lines]
         self.states = tuple(dict.fromkeys(s for pair in pairs for s in pair))
         self.reactions = [step for line in self._lines for step in line.directed]
         self.names = set().union(*(free_names(rate) for _, _, rate in self.reactions))
         self.eliminate = self._checked_state(eliminate, "eliminate")
-        self._namespace = dict(namespace or {})
+        self._namespace = checked_values(namespace, "namespace")
         check_connected(self.states, self.reactions)
-        self._check_rates({**(units or {}), **self._namespace})
+        self._check_rates({**checked_values(units, "units"), **self._namespace})
         warn_unreachable(self.states, self.reactions)
-        self.equations = Equations("\n".join(self._equation(s) for s in self.states))
+        lines = [self._equation(state, flags) for state in self.states]
+        self.equations = Equations("\n".join(lines))
         self._cycles = cycles_of(self._lines, self.states)
         known = [c for c in self._cycles if c.names <= self._namespace.keys()]
         self._violations([c for c in known if not c.one_way], self._namespace)
@@ -220,13 +224,14 @@ class KineticScheme:
             f"{', '.join(self.states)}{hint}"
         )
 
-    def _equation(self, state):
+    def _equation(self, state, flags):
         if state == self.eliminate:
             others = " + ".join(s for s in self.states if s != state)
             return f"{state} = 1 - ({others}) : 1"
         terms = [f"- ({rate})*{state}" for a, _, rate in self.reactions if a == state]
         terms += [f"+ ({rate})*{a}" for a, b, rate in self.reactions if b == state]
-        return f"d{state}/dt = {' '.join(terms).removeprefix('+ ')} : 1"
+        flags = f" ({', '.join(flags)})" if flags else ""
+        return f"d{state}/dt = {' '.join(terms).removeprefix('+ ')} : 1{flags}"
 
     def _check_rates(self, known):
         for line in self._lines:
@@ -243,7 +248,7 @@ class KineticScheme:
                 f"{', '.join(unused)}: no rate depends on it. The rates depend on "
                 f"{', '.join(sorted(self.names)) or 'nothing'}"
             )
-        known = {**self._namespace, **values}
+        known = {**self._namespace, **checked_values(values, "values")}
         missing = sorted(needed - known.keys())
         if missing:
             raise TypeError(
@@ -255,7 +260,9 @@ class KineticScheme:
     def _generator(self, values):
         known = self._known(values, self.names)
         index = {state: k for k, state in enumerate(self.states)}
-        rates = [_rate(line, r, known) for line in self._lines for _, _, r in line.directed]
+        rates = [
+            _rate(line, r, known) for line in self._lines for _, _, r in line.directed
+        ]
         batch = np.broadcast_shapes(*(rate.shape for rate in rates))
         matrix = np.zeros((*batch, len(index), len(index)))
         for (source, target, _), rate in zip(self.reactions, rates, strict=True):

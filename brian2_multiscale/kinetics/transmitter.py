@@ -2,8 +2,8 @@
 
 import numpy as np
 import sympy as sp
-from scipy.linalg import expm
 
+from ..numerics.affine_flow import AffineFlow
 from .symbolic import numeric, symbol
 
 __all__ = ["Transmitter"]
@@ -37,7 +37,7 @@ class Transmitter:
         self.memory = tuple(sorted(memory - set(self.flowing)))
         self.variables = (*self.flowing, *self.memory, "t")
         self._check_statements(symbolic)
-        self._flow = self._linear_flow(symbolic)
+        self.flow = AffineFlow(self._linear_flow(symbolic))
         self._drive = numeric(
             self.variables,
             [symbolic.expand(symbol(d)) if d != "t" else symbol("t") for d in drivers],
@@ -91,8 +91,9 @@ class Transmitter:
         """Values of `variables` before the first event (all zero, as in Brian2)."""
         values = np.zeros(len(self.variables))
         n = len(self.flowing)
-        if n and self._flow[:n, n].any():
-            values[:n] = np.linalg.solve(self._flow[:n, :n], -self._flow[:n, n])
+        flow = self.flow.generator
+        if n and flow[:n, n].any():
+            values[:n] = np.linalg.solve(flow[:n, :n], -flow[:n, n])
         return values
 
     def resting_drivers(self):
@@ -105,7 +106,7 @@ class Transmitter:
         later = np.repeat(values[None], len(delays), axis=0)
         n = len(self.flowing)
         if n:
-            propagator = expm(self._flow[None] * delays[:, None, None])
+            propagator = self.flow.propagators(delays)
             later[:, :n] = propagator[:, :n, :n] @ values[:n] + propagator[:, :n, n]
         later[:, -1] += delays
         return later

@@ -1,12 +1,24 @@
 """The parts of a mechanism put together from its file."""
 
-from brian2.equations.equations import PARAMETER, Equations, SingleEquation
+from brian2.equations.equations import (
+    DIFFERENTIAL_EQUATION,
+    PARAMETER,
+    Equations,
+    SingleEquation,
+)
 
 from .file import MechanismFile
 from .parameters import dimensions_of, settable, unknown
 from .search import find_mechanism
 
-__all__ = ["assemble_equations", "assemble_scheme", "distribute", "transmitter_file"]
+__all__ = [
+    "assemble_equations",
+    "assemble_scheme",
+    "clock_driven",
+    "distribute",
+    "readout",
+    "transmitter_file",
+]
 
 
 def transmitter_file(file):
@@ -120,3 +132,41 @@ def _check_omitted(file, omit):
             if name in equation.identifiers and other not in omit:
                 reason = f"'{name}' cannot be omitted: '{other}' uses it"
                 raise file.source.error(reason, fix="Omit both.")
+
+
+def readout(equations, head):
+    """Return the subexpressions that depend on the output, and their helpers."""
+    output = head.get("output")
+    lines = {n: equations[n].identifiers for n in equations.subexpr_names}
+    found = {output}
+    for equation in equations.ordered:
+        if equation.varname in lines and found & equation.identifiers:
+            found.add(equation.varname)
+    helpers = set(found)
+    while True:
+        used = set().union(*(lines[n] for n in helpers & set(lines) if n != output))
+        if used <= helpers:
+            break
+        helpers |= used
+    chosen = [n for n in lines if n in helpers and n != output]
+    return Equations([equations[n] for n in chosen if found != {output}])
+
+
+def clock_driven(equations):
+    """Return equations with that flag on what is not event-driven."""
+    flagged = []
+    for equation in equations.values():
+        flags = list(equation.flags)
+        if equation.type == DIFFERENTIAL_EQUATION and "event-driven" not in flags:
+            flags += [] if "clock-driven" in flags else ["clock-driven"]
+        flagged.append(
+            SingleEquation(
+                equation.type,
+                equation.varname,
+                equation.dim,
+                var_type=equation.var_type,
+                expr=equation.expr,
+                flags=flags,
+            )
+        )
+    return Equations(flagged)

@@ -205,10 +205,11 @@ class _Checker:
         line, _ = self.file.head_place(name, "initial")
         text = self.file.head.initial[name]
         check_expression(self.source, text, line, f"the initial value of '{name}'")
-        if name not in self.variables:
+        if name not in {*self.file.names, *self.file.external}:
             fix = "Name a variable or an external name of this mechanism."
             raise self.source.error(f"'{name}' in [initial] is unknown", line, fix=fix)
-        expected = get_dimensions(self.variables[name])
+        known = self.variables.get(name)
+        expected = None if known is None else get_dimensions(known)
         self._expression(text, expected, line, f"the initial value of '{name}'")
 
     def _expression(self, text, expected, line, what):

@@ -1,6 +1,6 @@
 """A mechanism as text for people."""
 
-from .writer import equations_text
+from .writer import equations_text, parameter_text
 
 __all__ = ["describe"]
 
@@ -44,8 +44,12 @@ def _equations(mechanism):
 
 def _table(mechanism):
     rows = [
-        (p.name, str(p.value), ("varies; " if n in mechanism.varied else "") + p.source)
-        for n, p in mechanism.parameters.items()
+        (
+            name,
+            parameter_text(mechanism, parameter),
+            ("varies; " if name in mechanism.varied else "") + parameter.source,
+        )
+        for name, parameter in mechanism.parameters.items()
     ]
     widths = [max(len(row[k]) for row in rows) for k in range(2)]
     return "\n".join(

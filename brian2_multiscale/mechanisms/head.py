@@ -190,10 +190,10 @@ class _HeadReader:
         line, column = self.place(key, table)
         return self.source.error(reason, line, column, fix)
 
-    def _unknown(self, key, known, what, table=None):
+    def _unknown(self, key, known, what, where=None, table=None):
         near = get_close_matches(key, known, n=1)
         fix = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
-        return self._error(f"unknown {what} '{key}'", key, table, fix)
+        return self._error(f"unknown {what} '{key}'", where or key, table, fix)
 
     def _string(self, key):
         value = self.raw[key]
@@ -249,7 +249,9 @@ class _HeadReader:
             raise self._error(f"'{key}' has no source", key, "parameters", fix)
         for part in value:
             if part not in ("value", "source"):
-                raise self._unknown(part, ("value", "source"), f"part of '{key}'")
+                known = ("value", "source")
+                what = f"part of '{key}'"
+                raise self._unknown(part, known, what, key, "parameters")
         for part in ("value", "source"):
             if part not in value:
                 raise self._error(f"'{key}' has no {part}", key, "parameters")

@@ -31,13 +31,20 @@ def initial_values(mechanism, file, renaming):
 
 def _steady_state(mechanism, file, values):
     scheme = mechanism.scheme
+    line, _ = file.head_place("reactions")
     missing = sorted(scheme.names - set(values))
     if missing:
         raise file.source.error(
             f"the reactions have no initial state: {', '.join(missing)} unknown",
+            line,
             fix="Give each external name of the rates a value in [initial].",
         )
-    state = scheme.steady_state(**{name: values[name] for name in scheme.names})
+    used = {name: values[name] for name in scheme.names}
+    try:
+        state = scheme.steady_state(**used)
+    except (ArithmeticError, TypeError, ValueError, DimensionMismatchError) as error:
+        reason = f"the reactions have no initial state: {error}"
+        raise file.source.error(reason, line) from error
     return dict(zip(scheme.states, state.tolist(), strict=True))
 
 

@@ -4,13 +4,14 @@ import hashlib
 from functools import cached_property
 
 import numpy as np
-from brian2.equations.equations import Equations
 from brian2.units.fundamentalunits import get_dimensions
 
 from .assembly import (
     assemble_equations,
     assemble_scheme,
+    clock_driven,
     distribute,
+    readout,
     transmitter_file,
 )
 from .description import describe
@@ -224,21 +225,25 @@ class Mechanism:
         }
 
     @property
+    def synaptic_equations(self):
+        """
+        The equations for `Synapses`, differential equations flagged as clock-driven.
+
+        Without the flag Brian2 asks for each whether it may be event-driven;
+        `NeuronGroup` does not know it.
+        """
+        return clock_driven(self.equations)
+
+    @property
     def readout(self):
         """
-        The lines that follow from the output.
+        The lines that follow from the output, with what else they need.
 
-        A postsynaptic group that sums the outputs of many synapses has to contain
-        these lines itself; leave them out of the synapses by ``omit``.
+        Where the outputs of many synapses are summed in the postsynaptic group, that
+        group has to contain these lines; leave them out of the synapses by ``omit``.
         """
-        found = {self._file.head.get("output")}
-        chosen = []
-        for equation in self._file.body.equations.ordered:
-            if equation.expr is not None and found & equation.identifiers:
-                if equation.varname in self._file.body.equations.subexpr_names:
-                    found.add(equation.varname)
-                    chosen.append(equation)
-        return self._renaming.equations(Equations(chosen))
+        equations = self._file.body.equations
+        return self._renaming.equations(readout(equations, self._file.head))
 
     # -- initial values --------------------------------------------------------
     @cached_property

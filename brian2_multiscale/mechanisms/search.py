@@ -34,24 +34,35 @@ def _levels():
         [Path(folder) for folder in prefs.multiscale.equations_path],
     )
     yield ENVIRONMENT, [Path(folder) for folder in environment if folder]
-    yield (
-        "entry points",
-        [_folder_of(point) for point in entry_points(group=ENTRY_POINTS)],
-    )
+    yield "entry points", _offered()
     yield "built-in", [builtin_equations()]
 
 
 def _folder_of(point):
     """Folder of an entry point: a path, or the folder of the package it names."""
     target = point.load()
-    if isinstance(target, str | Path):
-        return Path(target)
-    return Path(target.__path__[0])
+    return Path(target if isinstance(target, str | Path) else target.__path__[0])
+
+
+def _offered():
+    folders = []
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            folders.append(_folder_of(point))
+        # Another package's fault must not keep all other mechanisms from being found.
+        except Exception as error:
+            logger.warn(
+                f"The entry point {point} names no folder of mechanism files: "
+                f"{error!r}. Update or uninstall the package that offers it.",
+                "bad_entry_point",
+                once=True,
+            )
+    return folders
 
 
 def _files(folders, pattern):
     found = {}
-    for folder in folders:
+    for folder in (folder.expanduser() for folder in folders):
         if not folder.is_dir():
             logger.warn(
                 f"The folder '{folder}' of mechanism files does not exist. Remove it "
@@ -103,7 +114,7 @@ def find_mechanism(name_or_path, beside=None):
         reason = f"a mechanism is given by name or path, not by {name_or_path!r}"
         raise MechanismError(reason, fix="Write Mechanism('lif').")
     if is_path(name_or_path):
-        return _existing(Path(name_or_path))
+        return _existing(Path(name_or_path).expanduser())
     if beside is not None and (beside / (name_or_path + _SUFFIX)).is_file():
         return beside / (name_or_path + _SUFFIX)
     if re.fullmatch(r"\w+", name_or_path):
@@ -180,12 +191,12 @@ def list_mechanisms(kind=None):
     for _, folders in _levels():
         for path in _files(folders, "*" + _SUFFIX):
             found.setdefault(path.stem, path)
-    return sorted(n for n, p in found.items() if kind in (None, _kind_of(p, kind)))
-
-
-def _kind_of(path, kind):
     if kind is None:
-        return None
+        return sorted(found)
+    return sorted(name for name, path in found.items() if _kind_of(path) == kind)
+
+
+def _kind_of(path):
     try:
         return read_head(Source.read(path)).get("kind")
     except MechanismError as error:

@@ -74,5 +74,6 @@ class Source:
         """Return (line, column) of a TOML key in the commented lines of a head."""
         if table is not None:
             first, _ = self.find(rf"^#\s*\[\s*{table}\s*\]", first, last)
-        pattern = rf"(?<=# )[\"']?{re.escape(key)}[\"']?\s*[=.]"
+        key = re.escape(key)
+        pattern = rf"(?<=# )(\[\s*{key}\s*\]|[\"']?{key}[\"']?\s*[=.])"
         return self.find(pattern, first, last)

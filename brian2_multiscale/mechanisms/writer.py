@@ -6,7 +6,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION
 
 from .values import unit_text, value_text
 
-__all__ = ["equations_text", "write"]
+__all__ = ["equations_text", "parameter_text", "write"]
 
 
 def write(mechanism):
@@ -38,14 +38,17 @@ def _head(mechanism):
     return lines
 
 
-def _parameter(mechanism, parameter):
-    entries = mechanism._file.head.parameters
-    text = value_text(parameter.value)
-    for name, entry in entries.items():
+def parameter_text(mechanism, parameter):
+    """Return a value as the file has it, or exactly if it is another one."""
+    for name, entry in mechanism._file.head.parameters.items():
         same_name = mechanism._renaming.name(name) == parameter.name
         if same_name and entry.value == parameter.value:
-            text = entry.text
-    source = _toml(parameter.source)
+            return entry.text
+    return value_text(parameter.value)
+
+
+def _parameter(mechanism, parameter):
+    text, source = parameter_text(mechanism, parameter), _toml(parameter.source)
     return f"{parameter.name} = {{value = {_toml(text)}, source = {source}}}"
 
 

@@ -13,9 +13,10 @@ class LinearSystem:
     """A sparse system ``B x = y`` whose entries are sums of products in a program.
 
     Each entry is a list of terms, each term a name, a number, or a product of these
-    (``["1", "2.0*q"]``). The off-diagonal entries are given by their *weights* ``w[i, j] = -B[i, j]``
-    (for an implicit Euler step ``B = I - dt*Q`` the weight is ``dt*Q[i, j]``, what
-    flows from ``j`` to ``i``). The diagonal is given in one of two ways.
+    (``["1", "2.0*q"]``). The off-diagonal entries are given by their *weights*
+    ``w[i, j] = -B[i, j]`` (for an implicit Euler step ``B = I - dt*Q`` the weight is
+    ``dt*Q[i, j]``, what flows from `j` to `i`). The diagonal is given in one of two
+    ways.
 
     Parameters
     ----------
@@ -110,9 +111,7 @@ class _Elimination:
         entries = [t for i in self.columns[k] for t in self.weights[i, k]]
         column = not constant(entries)
         pivot = column or not constant(self.diagonal[k])
-        varying = [
-            pivot or not constant(self.weights[k, j]) for j in self.rows[k]
-        ]
+        varying = [pivot or not constant(self.weights[k, j]) for j in self.rows[k]]
         updates = sum(varying) + column * (len(varying) - sum(varying))
         return (
             _DIVISION_COST * pivot

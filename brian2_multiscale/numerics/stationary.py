@@ -17,13 +17,15 @@ def closed_classes(rates):
     Returns
     -------
     list of ndarray of int
-        At least one; exactly one if the stationary distribution is unique.
+        In order of their first states. At least one; exactly one if the stationary
+        distribution is unique.
     """
     flows = np.array(rates, dtype=float)
     np.fill_diagonal(flows, 0)
     count, label = connected_components(flows.T > 0, connection="strong")
     members = [np.flatnonzero(label == c) for c in range(count)]
-    return [m for m in members if not np.delete(flows[:, m], m, axis=0).any()]
+    closed = [m for m in members if not np.delete(flows[:, m], m, axis=0).any()]
+    return sorted(closed, key=lambda m: m[0])
 
 
 def _eliminate(flows):

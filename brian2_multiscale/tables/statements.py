@@ -7,7 +7,6 @@ from brian2.equations.equations import Equations
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 from brian2.utils.stringtools import get_identifiers, word_substitute
-from scipy.linalg import expm
 
 from .history import HistoryTable
 
@@ -94,7 +93,7 @@ class TransmitterCode:
         values = {f"{prefix}_delay": delay * second}
         # The event acts at the end of its time step.
         changes = {"t": f"(t + dt + {prefix}_delay)"}
-        later = expm(self._transmitter._flow * delay)
+        later = self._transmitter.flow.propagators([delay])[0]
         for i, name in enumerate(flowing):
             terms = []
             for k, other in enumerate(flowing):

@@ -222,6 +222,13 @@ class TabulatedSynapses(Synapses):
         names = [f"{p}_outside" for p in self._prefixes.values()]
         return int(sum(np.sum(getattr(owner, name)[:]) for name in names))
 
+    def before_run(self, run_namespace):
+        # The standalone device only declares the synapses that it finds in a network
+        # itself, not those that its objects contain.
+        if self.terminals is not None and hasattr(get_device(), "synapses"):
+            get_device().synapses.add(self.terminals)
+        super().before_run(run_namespace)
+
     def after_run(self):
         super().after_run()
         if get_device().__class__.__name__ == "RuntimeDevice" and self.outside:

@@ -120,7 +120,7 @@ class SynapticTable:
         if extrapolate not in _EXTRAPOLATIONS:
             raise ValueError(f"extrapolate is one of {_EXTRAPOLATIONS}.")
         spikes = check_spike_times(spike_times)
-        times = np.atleast_1d(np.asarray(t, dtype=float))
+        times = np.asarray(t, dtype=float).ravel()
         order = np.argsort(times, kind="stable")
         increments = self.core.increments(self.transmitter, spikes, extrapolate)
         result = np.empty(len(times))

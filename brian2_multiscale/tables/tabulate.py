@@ -251,14 +251,15 @@ def _history(mechanism, options, executor, report):
     axis = history_axis(
         5 * SHORTEST_INTERVAL, options["window"], options["points"], options["grid"]
     )
-    jobs = list(history_jobs(axis, options["order"]))
-    if len(jobs) > _MOST_SIMULATIONS:
+    needed = sum((axis.n - 1) ** k for k in range(options["order"] + 1))
+    if needed > _MOST_SIMULATIONS:
         raise ValueError(
             f"A history table of order {options['order']} with {axis.n} intervals needs "
-            f"{len(jobs)} simulations ({8e-6 * axis.n ** options['order']:.0f} MB); at "
+            f"{needed} simulations ({8e-6 * axis.n ** options['order']:.0f} MB); at "
             f"most {_MOST_SIMULATIONS} are done. Use a coarser grid, fewer points or a "
             "lower order."
         )
+    jobs = list(history_jobs(axis, options["order"]))
     times = event_grid(_response_time(model), 5e-5, 1.1)
     chunks = np.array_split(np.array(jobs), max(1, len(jobs) // 50))
     simulate = functools.partial(_curves, mechanism, axis, times)

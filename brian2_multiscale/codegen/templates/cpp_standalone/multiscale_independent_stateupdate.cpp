@@ -5,6 +5,13 @@
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.cpp' %}
 
+{% block extra_headers %}
+// glibc has a vector form of exp, but shows it to programs without infinities only
+#if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
+#endif
+{% endblock %}
+
 {% block maincode %}
     // scalar code
     const size_t _vectorisation_idx = -1;
