@@ -52,7 +52,7 @@ bench: $(VENV)/extra-benchmark  ## every script in benchmarks/
 
 clean:  ## remove all that the other targets make
 	rm -rf .venv .venv-latest build dist output results
-	rm -rf .pytest_cache .hypothesis .ruff_cache
+	rm -rf .cache .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

@@ -9,6 +9,7 @@ Use it beside Brian2::
 from importlib.metadata import PackageNotFoundError, version
 
 from . import preferences  # noqa: F401 (registers prefs.multiscale)
+from .codegen.binomial import binomial_draw
 from .kinetics import *  # noqa: F403
 from .kinetics import __all__ as _kinetics
 from .mechanisms import *  # noqa: F403
@@ -16,7 +17,7 @@ from .mechanisms import __all__ as _mechanisms
 from .tables import *  # noqa: F403
 from .tables import __all__ as _tables
 
-__all__ = [*_kinetics, *_mechanisms, *_tables]
+__all__ = ["binomial_draw", *_kinetics, *_mechanisms, *_tables]
 
 try:
     __version__ = version("brian2-multiscale")

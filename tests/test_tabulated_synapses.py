@@ -10,6 +10,7 @@ from brian2 import (
     SpikeGeneratorGroup,
     SpikeMonitor,
     StateMonitor,
+    TimedArray,
     defaultclock,
     ms,
     nS,
@@ -47,6 +48,21 @@ def source_group(name="source"):
     return SpikeGeneratorGroup(3, index.astype(int), times, name=name)
 
 
+def neurons_that_fire():
+    """The same trains from neurons, which unlike generators have subgroups."""
+    fires = np.zeros((400, 3))
+    for i, train in TRAINS.items():
+        fires[np.rint(np.array(train) / 0.1).astype(int), i] = 1
+    return NeuronGroup(
+        3,
+        "fires = trains(t, i) : 1",
+        threshold="fires > 0.5",
+        reset="",
+        namespace={"trains": TimedArray(fires, dt=STEP, name="trains")},
+        name="firing",
+    )
+
+
 def expected(table, index, delay, t):
     """What a monitor records at the times ``t``: two steps after the spike."""
     spikes = np.array(TRAINS[index]) * ms + delay + 2 * STEP
@@ -55,7 +71,7 @@ def expected(table, index, delay, t):
 
 def four_kinds(tables):
     """One delay, delays of their own, plasticity, a history; two receptors."""
-    source = source_group()
+    source, firing = source_group(), neurons_that_fire()
     target = NeuronGroup(
         4,
         "a : siemens\nb : siemens\nc : siemens\nd : siemens\nh : siemens",
@@ -63,7 +79,7 @@ def four_kinds(tables):
     )
     # A part of the source and a part of the target, to see the offsets.
     shared = TabulatedSynapses(
-        source[1:],
+        firing[1:],
         target[1:],
         {"a": tables["ampa"], "b": tables["linear"]},
         delay=1.5 * ms,
@@ -90,7 +106,7 @@ def four_kinds(tables):
     past.connect(i=0, j=[0, 3])
     past.w = "1 + j"
     monitor = StateMonitor(target, ["a", "b", "c", "d", "h"], record=True, name="seen")
-    objects = [source, target, shared, own, plastic, past, monitor]
+    objects = [source, firing, target, shared, own, plastic, past, monitor]
     readers = {v: lambda v=v: getattr(monitor, v) for v in "abcdh"}
     readers["t"] = lambda: monitor.t
     readers["outside"] = lambda: shared.terminals.a_table_outside[:]

@@ -2,6 +2,7 @@
 
 import numpy as np
 from brian2.units.fundamentalunits import (
+    DimensionMismatchError,
     Quantity,
     fail_for_dimension_mismatch,
     get_dimensions,
@@ -149,7 +150,12 @@ def make_axis(name, spec, n):
     if not isinstance(spec, tuple | list) or len(spec) not in (2, 3):
         raise ValueError(f"axis '{name}' is {spec!r}, must be (lo, hi[, spacing]).")
     lo, hi, *spacing = spec
-    fail_for_dimension_mismatch(lo, hi, f"axis '{name}': lo and hi differ in unit")
+    if get_dimensions(lo) is not get_dimensions(hi):
+        raise DimensionMismatchError(
+            f"axis '{name}': lo and hi differ in unit (write 0*mV, not 0)",
+            get_dimensions(lo),
+            get_dimensions(hi),
+        )
     return Axis(float(lo), float(hi), n, *spacing, name=name)
 
 

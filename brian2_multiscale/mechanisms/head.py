@@ -136,15 +136,15 @@ class _HeadReader:
             return self.source.error("there is no mechanism head", 1, fix=fix)
         opening = lines.index(_OPENING)
         for number, line in enumerate(self.source.lines[opening + 1 :], opening + 2):
-            if line == _CLOSING and number > opening + 2:
+            if line == _CLOSING:
                 break
             if line != "#" and not line.startswith("# "):
                 fix = f"Begin it with '# ', or close the head with '{_CLOSING}' before."
                 return self.source.error(
                     "a line of the head lacks '# '", number, 1, fix
                 )
-        fix = f"It stands alone between '{_OPENING}' and '{_CLOSING}'."
-        return self.source.error("the head is malformed", opening + 1, 1, fix)
+        fix = f"Write at least name and kind between '{_OPENING}' and '{_CLOSING}'."
+        return self.source.error("the head is empty or malformed", opening + 1, 1, fix)
 
     def _load(self, content):
         toml = "\n".join(line[2:] for line in content.split("\n"))

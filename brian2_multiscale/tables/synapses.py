@@ -153,8 +153,7 @@ class TabulatedSynapses(Synapses):
         self.terminals = self._make_terminals(terminal, delay) if shared else None
 
     def _make_terminals(self, terminal, delay):
-        source = self.source
-        whole = source.source if isinstance(source, Subgroup) else source
+        whole = _whole(self.source)
         stored = [
             f"{delta} : {_unit_text(self._tables[variable].unit)}"
             for variable, deltas in terminal.deltas.items()
@@ -343,7 +342,7 @@ def _checked_delay(delay, heterogeneous):
 
 def _pool(target, variable, table):
     """The pool of a target variable; shared by all synapses with the same table."""
-    whole = target.source if isinstance(target, Subgroup) else target
+    whole = _whole(target)
     pools = _POOLS.setdefault(whole, {})
     existing = pools.get(variable)
     existing = existing() if existing is not None else None
@@ -358,6 +357,13 @@ def _pool(target, variable, table):
             "equations of the target."
         )
     return existing
+
+
+def _whole(group):
+    """The group that a subgroup is part of, itself and not Brian2's proxy of it."""
+    if isinstance(group, Subgroup):
+        group = group.source
+    return group.before_run.__self__
 
 
 def _unit_text(unit):

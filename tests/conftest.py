@@ -1,0 +1,50 @@
+"""Test settings: a clean device for every test, and as little compiling as possible."""
+
+import gc
+import logging
+import os
+
+# Threads of linear algebra only get in each other's way on small matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import brian2
+import pytest
+from brian2 import prefs
+from targets import clean_device, use_compiler_flags
+
+# A test that imports * from brian2 would run the whole suite of Brian2
+brian2.test.__test__ = False
+
+
+def pytest_configure(config):
+    prefs.codegen.target = "numpy"
+    prefs.codegen.string_expression_target = "numpy"
+    use_compiler_flags("fast")
+    # Brian2 2.9 starts as many compilers as there are files
+    prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]
+    # spinning threads take seconds per step on a machine that is shared
+    environment = {"OMP_WAIT_POLICY": "passive"}
+    prefs.devices.cpp_standalone.run_environment_variables = environment
+    prefs._backup()
+    # the report of a failing test would have every line of generated code
+    logging.getLogger("brian2").setLevel(logging.INFO)
+
+
+def pytest_collection_modifyitems(items):
+    """By convention the fixture ``results`` holds runs on all targets."""
+    for item in items:
+        if "results" in item.fixturenames:
+            item.add_marker("standalone")
+
+
+def pytest_collection_finish():
+    # Cleaning collects garbage after every test: without all that was imported that
+    # takes milliseconds instead of a third of a second
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _clean_device():
+    yield
+    prefs._restore()
+    clean_device()
