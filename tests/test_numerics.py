@@ -113,7 +113,9 @@ def test_monomials_have_all_terms_up_to_the_degree(variables):
     powers = exponents(variables, 3)
     assert powers.shape == (comb(variables + 3, 3) if variables else 1, variables)
     point = np.arange(2, 2 + variables)
-    expected = [np.prod([float(x) ** e for x, e in zip(point, p)]) for p in powers]
+    expected = [
+        np.prod([float(x) ** e for x, e in zip(point, p, strict=True)]) for p in powers
+    ]
     np.testing.assert_array_equal(monomials(point, powers), expected)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from brian2 import DimensionMismatchError, Hz, mM, mV, ms, nS, second
+from brian2 import DimensionMismatchError, Hz, mM, ms, mV, nS, second
 from brian2.utils.stringtools import get_identifiers
 from scipy.integrate import solve_ivp
 
@@ -95,8 +95,9 @@ def test_fixed_steps_converge_with_order_one():
     t = np.arange(2, 30, 1.0) * ms
     exact = np.asarray(simulate(receptor, spikes, t))
     errors = [
-        np.abs(np.asarray(simulate(receptor, spikes, t, dt=h, method="kinetic")) - exact)
-        .max()
+        np.abs(
+            np.asarray(simulate(receptor, spikes, t, dt=h, method="kinetic")) - exact
+        ).max()
         for h in (0.1 * ms, 0.05 * ms, 0.025 * ms, 0.0125 * ms, 0.00625 * ms)
     ]
     orders = np.log2(np.array(errors[:-1]) / errors[1:])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brian2 import Hz, mV, ms, prefs, second
+from brian2 import Hz, ms, mV, prefs, second
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +85,10 @@ def test_errors_do_not_accumulate(receptor_tables):
         - table.response(spikes * second, t * second)
     )
     half = len(t) // 2
-    early, late = np.sqrt(np.mean(error[:half] ** 2)), np.sqrt(np.mean(error[half:] ** 2))
+    early, late = (
+        np.sqrt(np.mean(error[:half] ** 2)),
+        np.sqrt(np.mean(error[half:] ** 2)),
+    )
     assert late < 1.5 * early
 
 
@@ -242,7 +245,9 @@ def test_published_spacing_of_the_intervals():
     )
     assert table.core.amplitudes.shape == (50,)
     # an exponential synapse has no history
-    np.testing.assert_allclose(table.core.amplitudes, table.core.amplitudes[0], rtol=1e-4)
+    np.testing.assert_allclose(
+        table.core.amplitudes, table.core.amplitudes[0], rtol=1e-4
+    )
 
 
 # -- files and cache ---------------------------------------------------------------

@@ -66,7 +66,7 @@ def neurons_that_fire():
 def expected(table, index, delay, t):
     """What a monitor records at the times ``t``: two steps after the spike."""
     spikes = np.array(TRAINS[index]) * ms + delay + 2 * STEP
-    return np.asarray(table.response(spikes, t + 1e-9 * second))
+    return np.asarray(table.response(spikes, t + 1e-12 * second))
 
 
 def four_kinds(tables):
@@ -120,8 +120,9 @@ def test_all_kinds_on_all_targets(tables):
     found = results["numpy"]
     t = found["t"] * second
     for variable, table in (("a", tables["ampa"]), ("b", tables["linear"])):
-        rows = [0] + [w * expected(table, i, 1.5 * ms, t) for w, i in
-                      ((1, 1), (2, 2), (3, 2))]
+        rows = [0] + [
+            w * expected(table, i, 1.5 * ms, t) for w, i in ((1, 1), (2, 2), (3, 2))
+        ]
         for neuron, row in enumerate(rows):
             close(found[variable][neuron], row)
     for neuron, (i, delay) in enumerate([(0, 0 * ms), (0, 2.3 * ms), (1, 1.1 * ms)]):
@@ -132,8 +133,9 @@ def test_all_kinds_on_all_targets(tables):
     assert not found["outside"].any()
 
 
-def close(found, reference):
-    np.testing.assert_allclose(found, reference, atol=2e-5 * np.max(np.abs(reference)))
+def close(found, reference, tolerance=2e-5):
+    scale = np.max(np.abs(reference))
+    np.testing.assert_allclose(found, reference, atol=tolerance * scale)
 
 
 def check_plasticity(table, found, t):
@@ -145,10 +147,11 @@ def check_plasticity(table, found, t):
                 gap = spike - train[k - 1]
                 u = 0.3 + (u - 0.3) * np.exp(-gap / 100)
                 x = 1 + (x - 1) * np.exp(-gap / 50)
-            single = table.response([spike] * ms + 2 * STEP, t + 1e-9 * second)
+            single = table.response([spike] * ms + 2 * STEP, t + 1e-12 * second)
             total, released = total + u * x * np.asarray(single), u * x
             x, u = x - released, u + 0.3 * (1 - u)
-        close(found[i], total)
+        # responses of the table superpose as well as it is accurate
+        close(found[i], total, 2e-4)
     assert np.all(found[3] == 0)
 
 

@@ -175,9 +175,7 @@ class EventModel:
             if n in self.symbolic.subexpressions
             and not _names(self.symbolic.subexpressions[n])
         }
-        self._constant = {
-            symbol(n): self.symbolic.subexpressions[n] for n in constant
-        }
+        self._constant = {symbol(n): self.symbolic.subexpressions[n] for n in constant}
         return tuple(sorted(names - constant))
 
     @property
@@ -187,11 +185,14 @@ class EventModel:
 
     def _matrix_function(self):
         n = self.size
-        rows = [list(row) + [b] * self._appended for row, b in
-                zip(self._matrix, self._offset, strict=True)]
+        rows = [
+            list(row) + [b] * self._appended
+            for row, b in zip(self._matrix, self._offset, strict=True)
+        ]
         entries = [
             (i, j, e.xreplace(self._constant))
-            for i, row in enumerate(rows) for j, e in enumerate(row)
+            for i, row in enumerate(rows)
+            for j, e in enumerate(row)
         ]
         fixed = np.zeros((n, n))
         varying = []
@@ -201,7 +202,9 @@ class EventModel:
             else:
                 fixed[i, j] = float(e)
         evaluate = numeric(self.drivers, [e for _, _, e in varying])
-        where = tuple(np.array([(i, j) for i, j, _ in varying], dtype=int).reshape(-1, 2).T)
+        where = tuple(
+            np.array([(i, j) for i, j, _ in varying], dtype=int).reshape(-1, 2).T
+        )
 
         def matrix_at(drivers):
             drivers = np.asarray(drivers, dtype=float)
@@ -228,7 +231,9 @@ class EventModel:
             expression = self.symbolic.expand(symbol(self.output))
         slopes = [sp.diff(expression, symbol(s)) for s in self.states]
         rest = expression.xreplace({symbol(s): sp.S.Zero for s in self.states})
-        if any(_names(e) for e in [*slopes, rest]) or (rest != 0 and not self._appended):
+        if any(_names(e) for e in [*slopes, rest]) or (
+            rest != 0 and not self._appended
+        ):
             raise NotEventDrivenError(
                 f"The output '{self.output}' of '{self.name}' is not a linear "
                 "combination of the states with constant factors."
@@ -249,7 +254,8 @@ class EventModel:
                 new[symbol(variable)] = sym.expand(value).xreplace(new)
         zero = {s: sp.S.Zero for s in states}
         rows = [
-            [sp.diff(new[s], x) for x in states] + [new[s].xreplace(zero)] * self._appended
+            [sp.diff(new[s], x) for x in states]
+            + [new[s].xreplace(zero)] * self._appended
             for s in states
         ]
         self.jumps = any(new[s] != s for s in states)

@@ -61,10 +61,13 @@ class Trajectory:
             # A breakpoint belongs to the step that it ends.
             stages[2::3] -= 1e-9 * h
             drivers = model.transmitter.at(values, stages)
-            matrices.append(model.matrices(drivers).reshape(len(h), 3, *2 * (model.size,)))
+            matrices.append(
+                model.matrices(drivers).reshape(len(h), 3, *2 * (model.size,))
+            )
             steps.append(h)
         blocks = [
-            radau_propagators(m, h) for m, h in zip(*_batches(matrices, steps), strict=True)
+            radau_propagators(m, h)
+            for m, h in zip(*_batches(matrices, steps), strict=True)
         ]
         propagators = iter(p for block in blocks for p in block)
         state = model.rest
@@ -138,7 +141,9 @@ def _batches(matrices, steps, size=4000):
 
 def first_step(model, memory, longest=None):
     """A first step that resolves the fastest rate right after an event."""
-    drivers = np.concatenate([model.transmitter.at(v, np.zeros(1)) for v in memory[:50]])
+    drivers = np.concatenate(
+        [model.transmitter.at(v, np.zeros(1)) for v in memory[:50]]
+    )
     if len(drivers) == 0:
         return longest or 1e-5
     fastest = np.abs(model.matrices(drivers)).max()

@@ -70,13 +70,22 @@ def read_table(path):
     """Core, source, unit and report of a table file."""
     path = Path(path)
     if not path.exists():
-        raise TableFileError(f"There is no table file '{path}'. Build it with tabulate().")
+        raise TableFileError(
+            f"There is no table file '{path}'. Build it with tabulate()."
+        )
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
         header = json.loads(str(arrays.pop("header")))
         version = header["format"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         raise TableFileError(
             f"'{path}' is damaged or no table file ({type(error).__name__}: {error}). "
             "Delete it and build the table again with tabulate()."
@@ -108,5 +117,8 @@ def _put_together(header, arrays):
     source = TransmitterSource(
         **{**source, "constants": constants, "drivers": tuple(source["drivers"])}
     )
-    report = {**header["report"], "errors": dict(map(tuple, header["report"]["errors"]))}
+    report = {
+        **header["report"],
+        "errors": dict(map(tuple, header["report"]["errors"])),
+    }
     return core, source, get_unit(get_or_create_dimension(header["unit"])), report

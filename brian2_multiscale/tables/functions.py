@@ -74,7 +74,11 @@ def _numpy_advance(q):
         first, weights = cubic_weights(position, values.shape[1])
         block = values[int(np.ravel(row)[0])][first[..., None] + np.arange(4)]
         return np.einsum(
-            "...tps,...t,...p,...s->...", block, weights, monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS), state
+            "...tps,...t,...p,...s->...",
+            block,
+            weights,
+            monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS),
+            state,
         )
 
     return advance
@@ -84,7 +88,12 @@ def _numpy_respond(q):
     def respond(values, powers, sizes, row, *arguments):
         points, state = _numpy_inputs(q, arguments)
         block = values[int(np.ravel(row)[0])]
-        return np.einsum("ps,...p,...s->...", block, monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS), state)
+        return np.einsum(
+            "ps,...p,...s->...",
+            block,
+            monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS),
+            state,
+        )
 
     return respond
 

@@ -59,17 +59,14 @@ class HistoryTable:
         if extrapolate == "raise" and np.any(gaps < self.axis.lo * (1 - 1e-9)):
             k = int(np.flatnonzero(gaps < self.axis.lo * (1 - 1e-9))[0])
             raise ValueError(
-                f"spike {k + 1} at {spike_times[k + 1] * 1e3:g} ms follows the previous "
-                f"one after {gaps[k] * 1e3:g} ms; the table begins at "
-                f"{self.axis.lo * 1e3:g} ms. Build it with a smaller shortest interval, "
-                "or ask for extrapolate='clip'."
+                f"spike {k + 1} at {spike_times[k + 1] * 1e3:g} ms follows the "
+                f"previous one after {gaps[k] * 1e3:g} ms; the table begins at "
+                f"{self.axis.lo * 1e3:g} ms. Build it with a smaller shortest "
+                "interval, or ask for extrapolate='clip'."
             )
         padded = np.concatenate([np.full(self.order, np.inf), gaps])
         recent = np.stack(
-            [
-                padded[self.order - 1 - k : len(padded) - k]
-                for k in range(self.order)
-            ],
+            [padded[self.order - 1 - k : len(padded) - k] for k in range(self.order)],
             -1,
         )
         ages = np.cumsum(recent, axis=1)
@@ -130,7 +127,9 @@ def history_jobs(axis, order):
 def history_intervals(axis, index):
     """Intervals (s) of a tuple of grid indices; the last point means no spike."""
     values = [axis.at(i) for i in index]
-    return [np.inf if i == axis.n - 1 else v for i, v in zip(index, values, strict=True)]
+    return [
+        np.inf if i == axis.n - 1 else v for i, v in zip(index, values, strict=True)
+    ]
 
 
 def history_table(axis, order, times, curves, count):
@@ -164,9 +163,7 @@ def history_table(axis, order, times, curves, count):
         if not normalised[k]:
             shapes[k] = shapes[k - 1]
     weights = np.sqrt(np.gradient(times))
-    taus = fit_time_constants(
-        times, shapes.T, count, weights, times[1], times[-1] / 2
-    )
+    taus = fit_time_constants(times, shapes.T, count, weights, times[1], times[-1] / 2)
     coefficients = exponential_coefficients(times, shapes.T, taus, weights)
     return HistoryTable(amplitudes, axis, coefficients.T.copy(), taus)
 

@@ -82,7 +82,9 @@ def exponents_of(value):
 
 
 def _statements(text):
-    parts = (p.split("#")[0].strip() for line in text.splitlines() for p in line.split(";"))
+    parts = (
+        p.split("#")[0].strip() for line in text.splitlines() for p in line.split(";")
+    )
     return [p for p in parts if p]
 
 

@@ -101,9 +101,10 @@ class StateTable:
 def raise_out_of_range(spike_times, outside):
     k = int(np.flatnonzero(outside)[0])
     raise ValueError(
-        f"spike {k} at {spike_times[k] * 1e3:g} ms ({int(outside.sum())} spikes in all) "
-        "follows a burst that is denser than any this table was made for. Build the "
-        "table for higher rates, or ask for extrapolate='clip' (the densest burst known)."
+        f"spike {k} at {spike_times[k] * 1e3:g} ms ({int(outside.sum())} spikes in "
+        "all) follows a burst that is denser than any this table was made for. "
+        "Build the table for higher rates, or ask for extrapolate='clip' (the densest "
+        "burst known)."
     )
 
 
@@ -121,9 +122,9 @@ class StateTableBuilder:
     def __init__(self, model, trains):
         if not model.constant_jump:
             raise NotEventDrivenError(
-                f"The events of '{model.name}' change its states by amounts that depend "
-                "on other variables, so the next state is no fixed linear function of "
-                "the last. Use representation='history'."
+                f"The events of '{model.name}' change its states by amounts that "
+                "depend on other variables, so the next state is no fixed linear "
+                "function of the last. Use representation='history'."
             )
         self.model = model
         paths = [Trajectory(model, train, train[-1]) for train in trains]
@@ -135,7 +136,10 @@ class StateTableBuilder:
         self.single = model.transmitter.event(model.transmitter.initial())
         self.knee = self._find_knee()
         self.descriptors = choose_descriptors(
-            model.transmitter, self.memory, self.single, self.knee * np.array([1, 10, 100])
+            model.transmitter,
+            self.memory,
+            self.single,
+            self.knee * np.array([1, 10, 100]),
         )
         self._choose_tails()
         self._propagate()
@@ -221,7 +225,9 @@ class StateTableBuilder:
         terms = monomials(self.coordinates, powers)
         # [first, up]: the state as a function of (1, z).
         basis = np.column_stack([first, up])
-        after = np.einsum("ij,atjk,ks->atis", down @ self._jump, self.flow[:, ::2], basis)
+        after = np.einsum(
+            "ij,atjk,ks->atis", down @ self._jump, self.flow[:, ::2], basis
+        )
         after[..., 0] -= down @ first
         taus, coefficients = self._responses(basis, count, down)
         return StateTable(

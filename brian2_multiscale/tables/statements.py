@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from brian2.equations.equations import Equations
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
@@ -149,7 +148,11 @@ def table_code(table, transmitter, prefix, scale):
 
 def _state_code(core, functions, transmitter, p):
     code = TableCode()
-    r, q, count = len(core.propagators), len(core.descriptors.delay), len(core.responses)
+    r, q, count = (
+        len(core.propagators),
+        len(core.descriptors.delay),
+        len(core.responses),
+    )
     advance, respond = functions
     code.namespace |= {f"{p}_advance": advance, f"{p}_respond": respond}
     code.equations = [f"{p}_last : second", f"{p}_seen : 1", f"{p}_outside : integer"]
@@ -164,7 +167,9 @@ def _state_code(core, functions, transmitter, p):
     code.before += [f"{p}_z{k} = {p}_y{k}" for k in range(r)]
     for k, tau in enumerate(core.time_constants):
         code.namespace[f"{p}_tau{k}"] = float(tau) * second
-    code.before += [f"{p}_old{k} = {p}_e{k}*exp(-{p}_gap/{p}_tau{k})" for k in range(count)]
+    code.before += [
+        f"{p}_old{k} = {p}_e{k}*exp(-{p}_gap/{p}_tau{k})" for k in range(count)
+    ]
     _describe(core.descriptors, transmitter, p, code)
     code.after += [f"{p}_e{k} = {p}_respond({k}{d}{z})" for k in range(count)]
     code.after += [f"{p}_x{k} = {p}_e{k} - {p}_old{k}" for k in range(count)]

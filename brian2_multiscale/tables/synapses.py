@@ -208,8 +208,8 @@ class TabulatedSynapses(Synapses):
                 raise DimensionMismatchError(
                     f"weight '{expression}' times the response of '{table.name}' "
                     f"({table.unit!r}) does not have the unit of '{variable}' "
-                    f"({get_unit(wanted)!r}); declare the weight in model= with the unit "
-                    f"{get_unit(wanted / table.unit.dim)!r}",
+                    f"({get_unit(wanted)!r}); declare the weight in model= with the "
+                    f"unit {get_unit(wanted / table.unit.dim)!r}",
                     given,
                     wanted,
                 )
@@ -255,7 +255,11 @@ class _Terminal:
             scale = self._add_plasticity(stp)
         transmitters = {}
         for variable, table in tables.items():
-            key = (table.source.equations, table.source.on_pre, str(table.source.constants))
+            key = (
+                table.source.equations,
+                table.source.on_pre,
+                str(table.source.constants),
+            )
             if key not in transmitters:
                 prefix = f"{prefixes[variable]}_tr"
                 transmitters[key] = TransmitterCode(table, prefix)
@@ -297,8 +301,8 @@ def _as_tables(table, target_variable):
     for variable, one in tables.items():
         if not isinstance(one, SynapticTable):
             raise TypeError(
-                f"table has to be a SynapticTable (made by tabulate) or a dict of target "
-                f"variables and tables, got {one!r}."
+                f"table has to be a SynapticTable (made by tabulate) or a dict of "
+                f"target variables and tables, got {one!r}."
             )
         if not isinstance(variable, str):
             raise TypeError(
@@ -350,7 +354,9 @@ def _pool(target, variable, table):
         name = f"{whole.name}_{variable}_pool"
         existing = PooledExponentials(whole, variable, table.time_constants, name=name)
         pools[variable] = weakref.ref(existing)
-    elif not np.array_equal(np.asarray(existing.taus), np.asarray(table.time_constants)):
+    elif not np.array_equal(
+        np.asarray(existing.taus), np.asarray(table.time_constants)
+    ):
         raise ValueError(
             f"'{variable}' of '{whole.name}' already receives the responses of another "
             f"table; give '{table.name}' a variable of its own and add the two in the "

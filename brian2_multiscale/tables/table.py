@@ -88,7 +88,9 @@ class SynapticTable:
         digest = hashlib.sha256(str(self.source).encode())
         for array in (self.core.time_constants, *_largest(self.core)):
             digest.update(np.ascontiguousarray(array).tobytes())
-        make = history_functions if self.representation == "history" else state_functions
+        make = (
+            history_functions if self.representation == "history" else state_functions
+        )
         return make(self.core, f"{self.name}_{digest.hexdigest()[:12]}")
 
     @check_units(t=second)
@@ -159,7 +161,9 @@ class SynapticTable:
         if not is_array:
             reference = simulate(reference, spike_times, t)
         # Subtracting quantities refuses a reference of another unit.
-        return nrmse(np.asarray(reference), np.asarray(reference - (reference - values)))
+        return nrmse(
+            np.asarray(reference), np.asarray(reference - (reference - values))
+        )
 
     def save(self, path):
         """Write to an .npz file; all or nothing (a temporary file is renamed)."""
@@ -186,7 +190,8 @@ class SynapticTable:
         rates = sorted(self.errors)
         return (
             f"<SynapticTable '{self.name}' ({self.representation}): "
-            f"{self.nbytes / 1e3:.0f} kB, {len(self.core.time_constants)} exponentials, "
+            f"{self.nbytes / 1e3:.0f} kB, "
+            f"{len(self.core.time_constants)} exponentials, "
             f"NRMSE <= {self.error:.3g} from {rates[0]:g} to {rates[-1]:g} Hz>"
         )
 

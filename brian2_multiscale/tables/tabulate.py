@@ -169,9 +169,13 @@ def _check_options(
             f"got {tolerance!r}."
         )
     if order not in range(1, 6):
-        raise ValueError(f"order is a number of earlier spikes from 1 to 5, got {order!r}.")
+        raise ValueError(
+            f"order is a number of earlier spikes from 1 to 5, got {order!r}."
+        )
     if exponentials not in range(1, 13):
-        raise ValueError(f"exponentials is a number from 1 to 12, got {exponentials!r}.")
+        raise ValueError(
+            f"exponentials is a number from 1 to 12, got {exponentials!r}."
+        )
     if grid is None and points not in range(3, 1001):
         raise ValueError(f"points is a number of intervals from 3 on, got {points!r}.")
     step = 2 * SHORTEST_INTERVAL if grid is None else float(grid)
@@ -191,8 +195,8 @@ def _enforce(table, tolerance, representation):
     raise ToleranceError(
         f"tolerance={tolerance:g} cannot be met for '{table.name}' with "
         f"representation='{representation}': the most accurate table has an NRMSE of "
-        f"{table.error:.3g} ({reached}). Ask for a larger tolerance or a narrower range "
-        "of rates."
+        f"{table.error:.3g} ({reached}). Ask for a larger tolerance or a narrower "
+        "range of rates."
     )
 
 
@@ -236,7 +240,9 @@ class _Judge:
     def table(self, core):
         """The core as a `SynapticTable` that knows its error."""
         errors, worst = {}, 0.0
-        for rate, (spikes, times, reference) in zip(self.rates, self.cases, strict=True):
+        for rate, (spikes, times, reference) in zip(
+            self.rates, self.cases, strict=True
+        ):
             increments = core.increments(self.transmitter, spikes, "clip")
             values = pooled_output(spikes, increments, core.time_constants, times)
             errors[float(rate)] = nrmse(reference, values)
@@ -254,10 +260,10 @@ def _history(mechanism, options, executor, report):
     needed = sum((axis.n - 1) ** k for k in range(options["order"] + 1))
     if needed > _MOST_SIMULATIONS:
         raise ValueError(
-            f"A history table of order {options['order']} with {axis.n} intervals needs "
-            f"{needed} simulations ({8e-6 * axis.n ** options['order']:.0f} MB); at "
-            f"most {_MOST_SIMULATIONS} are done. Use a coarser grid, fewer points or a "
-            "lower order."
+            f"A history table of order {options['order']} with {axis.n} intervals "
+            f"needs {needed} simulations ({8e-6 * axis.n ** options['order']:.0f} MB); "
+            f"at most {_MOST_SIMULATIONS} are done. Use a coarser grid, fewer points "
+            "or a lower order."
         )
     jobs = list(history_jobs(axis, options["order"]))
     times = event_grid(_response_time(model), 5e-5, 1.1)
