@@ -21,10 +21,12 @@ from brian2 import (
     set_device,
     volt,
 )
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.cython_rt.extension_manager import (
     cython_extension_manager,
 )
 from brian2.codegen.runtime.GSLcython_rt import GSLCythonCodeObject
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from codegen_models import (
     AXES_2D,
     EXTRAPOLATIONS,
@@ -252,3 +254,11 @@ def test_array_function_from_python():
 def test_lookup_function_refuses(values, axes, message):
     with pytest.raises(ValueError, match=message):
         LookupFunction(values, axes)
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(RuntimeError, match="C\\+\\+ compiler.*prefs.codegen.target"):
+        target_class(CythonCodeObject)
+    assert target_class(NumpyCodeObject) is not None  # needs none

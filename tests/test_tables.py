@@ -193,6 +193,21 @@ def test_history_does_not_depend_on_the_executor(history):
     np.testing.assert_array_equal(again.core.amplitudes, history.core.amplitudes)
 
 
+@pytest.mark.long
+def test_history_on_a_dask_cluster(history):
+    distributed = pytest.importorskip("distributed", reason="extra [cluster]")
+    options = dict(order=2, window=100 * ms, points=8, cache=False)
+    with distributed.Client(n_workers=2, threads_per_worker=1) as client:
+        again = tabulate(
+            "ampa_robert_howe",
+            "history",
+            rates=(2, 20) * Hz,
+            executor=client.get_executor(),
+            **options,
+        )
+    np.testing.assert_array_equal(again.core.amplitudes, history.core.amplitudes)
+
+
 def test_history_takes_plasticity_that_the_state_refuses():
     depressing = Mechanism.from_text(DEPRESSING)
     with pytest.raises(NotEventDrivenError, match="history"):

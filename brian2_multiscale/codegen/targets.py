@@ -7,6 +7,9 @@ used is decided when the code object is made, because the target can still be ch
 (``prefs.codegen.target``, `set_device`) between building a model and running it.
 """
 
+import os
+import shutil
+
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
@@ -51,6 +54,8 @@ def target_class(codeobj_class=None):
     ------
     NotImplementedError
         If there are no templates for the target. It never falls back to another one.
+    RuntimeError
+        If the target needs a C++ compiler (or make) and there is none.
 
     Notes
     -----
@@ -61,6 +66,7 @@ def target_class(codeobj_class=None):
     if base in _TARGETS.values():
         return base
     if base in _TARGETS:
+        _check_tools(base)
         return _TARGETS[base]
     supported = ", ".join(
         sorted(repr(cls.class_name or "cpp_standalone") for cls in _TARGETS)
@@ -71,6 +77,24 @@ def target_class(codeobj_class=None):
         f"{supported}. Set prefs.codegen.target = 'cython' or 'numpy', or use "
         "set_device('cpp_standalone')."
     )
+
+
+def _check_tools(base):
+    # What Brian2 says much later is the output of a failed build.
+    if base is NumpyCodeObject or os.name == "nt":
+        return
+    compilers = [os.environ.get("CXX") or "g++", "c++", "clang++"]
+    needed = [("C++ compiler", compilers)]
+    if base is CPPStandaloneCodeObject:
+        needed.append(("make", ["make"]))
+    for what, names in needed:
+        if not any(shutil.which(name.split()[0]) for name in names):
+            raise RuntimeError(
+                f"The target {base.class_name or 'cpp_standalone'!r} needs a {what}; "
+                f"found none of {', '.join(names)}. Install one (Debian: apt-get "
+                "install g++ make; conda: cxx-compiler make) or run without "
+                "compilation: prefs.codegen.target = 'numpy' and no set_device."
+            )
 
 
 class OwnTemplates:

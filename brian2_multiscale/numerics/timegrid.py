@@ -28,10 +28,12 @@ def event_grid(duration, first, ratio=1.25, longest=np.inf, breakpoints=()):
     grid : ndarray
         Strictly increasing, from 0 to ``duration``.
     """
-    edges = [0.0, *sorted(b for b in breakpoints if 0 < b < duration), duration]
+    edges = [0.0, *sorted({b for b in breakpoints if 0 < b < duration}), duration]
     pieces = [np.zeros(1)]
     for left, right in zip(edges[:-1], edges[1:], strict=True):
-        pieces.append(left + _geometric(right - left, first, ratio, longest)[1:])
+        piece = left + _geometric(right - left, first, ratio, longest)[1:]
+        piece[-1] = right  # left + (right - left) may differ by rounding
+        pieces.append(piece)
     return np.concatenate(pieces)
 
 

@@ -25,7 +25,7 @@ def cache_path(mechanism, options):
 
 
 #: Raised whenever the same options give another table.
-BUILDER = 1
+BUILDER = 2
 
 
 def _folder():

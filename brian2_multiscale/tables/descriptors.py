@@ -99,6 +99,6 @@ def _fit_scales(found, transmitter, memory, single):
     coordinates = found.raw(transmitter, memory)
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     # A little more than what occurred: polynomials continue smoothly there.
-    margin = 0.05 * (high - low)
+    margin = 0.1 * (high - low)
     found.low, found.high = low - margin, high + margin
     return found

@@ -2,7 +2,9 @@
 
 import functools
 import sys
+from importlib.metadata import PackageNotFoundError, version
 
+import brian2
 import numpy as np
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import check_units
@@ -230,6 +232,7 @@ class _Judge:
             "doi": mechanism.doi,
             "hash": mechanism.hash,
             "rates": [float(r) for r in rates],
+            "made_with": f"brian2_multiscale {_version()}, Brian2 {brian2.__version__}",
         }
         self.cases = []
         for spikes in held_out_trains(rates):
@@ -309,6 +312,13 @@ class _Key:
 def _curves(mechanism, axis, times, indices):
     model = _model_of(_Key(mechanism))
     return [history_curve(model, history_intervals(axis, i), times) for i in indices]
+
+
+def _version():
+    try:
+        return version("brian2-multiscale")
+    except PackageNotFoundError:  # used from a source folder
+        return "unknown"
 
 
 def _tell(report, text):
