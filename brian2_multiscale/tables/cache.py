@@ -25,7 +25,7 @@ def cache_path(mechanism, options):
 
 
 #: Raised whenever the same options give another table.
-BUILDER = 2
+BUILDER = 3
 
 
 def _folder():

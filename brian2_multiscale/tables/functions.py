@@ -31,28 +31,29 @@ def state_functions(core, name):
     """
     q, r = core.powers.shape[1], len(core.propagators)
     inputs = [f"d{k}" for k in range(q)] + [f"z{k}" for k in range(r)]
-    units = [1] * len(inputs)
-    sizes = np.array(
-        [core.propagators.shape[1], len(core.powers), core.knee, 1 / SPACING]
-    )
     # One element more: without descriptors there would be none.
-    flat = np.append(core.powers.ravel(), 0).astype(np.int32)
-    shared = {"powers": flat, "sizes": sizes}
+    powers = np.append(core.powers.ravel(), 0).astype(np.int32)
+    nodes = core.propagators.shape[1]
     advance = ArrayFunction(
-        {"values": core.propagators, **shared},
+        {
+            # All rows of one element side by side: they are computed together.
+            "values": core.propagators.transpose(1, 2, 3, 0),
+            "powers": powers,
+            "sizes": np.array([nodes, core.knee, 1 / SPACING]),
+        },
         _numpy_advance(q),
-        _ADVANCE.format(**_code_parts(q, r)),
+        _row_code(core, rows=r, interval=True),
         ["row", "interval", *inputs],
-        [1, second, *units],
+        [1, second, *[1] * len(inputs)],
         arg_types=["integer", *["any"] * (len(inputs) + 1)],
         name=f"{name}_advance",
     )
     respond = ArrayFunction(
-        {"values": core.responses, **shared},
+        {"values": core.responses.transpose(1, 2, 0), "powers": powers},
         _numpy_respond(q),
-        _RESPOND.format(**_code_parts(q, r)),
+        _row_code(core, rows=len(core.responses), interval=False),
         ["row", *inputs],
-        [1, *units],
+        [1] * (1 + len(inputs)),
         arg_types=["integer", *["any"] * len(inputs)],
         name=f"{name}_respond",
     )
@@ -66,106 +67,122 @@ def _numpy_inputs(q, arguments):
     return points, np.stack([np.ones(shape), *arguments[q:]], -1)
 
 
+def _numpy_terms(points, powers, q):
+    return monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS)
+
+
 def _numpy_advance(q):
     def advance(values, powers, sizes, row, interval, *arguments):
         interval, *arguments = np.broadcast_arrays(interval, *arguments)
         points, state = _numpy_inputs(q, arguments)
-        position = np.log1p(interval / sizes[2]) * sizes[3]
-        first, weights = cubic_weights(position, values.shape[1])
-        block = values[int(np.ravel(row)[0])][first[..., None] + np.arange(4)]
-        return np.einsum(
-            "...tps,...t,...p,...s->...",
-            block,
-            weights,
-            monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS),
-            state,
+        first, weights = cubic_weights(
+            np.log1p(interval / sizes[1]) * sizes[2], len(values)
         )
+        block = values[..., int(np.ravel(row)[0])][first[..., None] + np.arange(4)]
+        terms = _numpy_terms(points, powers, q)
+        return np.einsum("...tps,...t,...p,...s->...", block, weights, terms, state)
 
     return advance
 
 
 def _numpy_respond(q):
-    def respond(values, powers, sizes, row, *arguments):
+    def respond(values, powers, row, *arguments):
         points, state = _numpy_inputs(q, arguments)
-        block = values[int(np.ravel(row)[0])]
-        return np.einsum(
-            "ps,...p,...s->...",
-            block,
-            monomials(points, powers[:-1].reshape(-1, q) if q else NO_POWERS),
-            state,
-        )
+        block = values[..., int(np.ravel(row)[0])]
+        terms = _numpy_terms(points, powers, q)
+        return np.einsum("ps,...p,...s->...", block, terms, state)
 
     return respond
 
 
-def _code_parts(q, r):
-    points = "".join(f", double d{k}" for k in range(q))
-    states = "".join(f", double z{k}" for k in range(r))
-    fill = "\n".join(f"    at[{k}] = d{k};" for k in range(q))
-    fill += "\n" + "\n".join(f"    state[{k + 1}] = z{k};" for k in range(r))
-    return {"inputs": points + states, "fill": fill, "q": q, "Q": max(q, 1), "S": r + 1}
+def _row_code(core, rows, interval):
+    """C++ that computes all rows at once and remembers them for the next calls."""
+    q, r = core.powers.shape[1], len(core.propagators)
+    names = ["interval"] if interval else []
+    names += [f"d{k}" for k in range(q)] + [f"z{k}" for k in range(r)]
+    text = _CODE.replace("%ROWS%", _ADVANCE if interval else _RESPOND)
+    for key, value in {
+        "%SIZES%": "const double* sizes, " if interval else "",
+        "%ARGUMENTS%": ", ".join(f"double {n}" for n in names),
+        "%INPUTS%": ", ".join(names),
+        "%COUNT%": len(names),
+        "%OFFSET%": int(interval),
+        "%Q%": q,
+        "%QS%": max(q, 1),
+        "%S%": r + 1,
+        "%R%": rows,
+        "%P%": len(core.powers),
+        "%DEGREE%": int(core.powers.max(initial=0)),
+    }.items():
+        text = text.replace(key, str(value))
+    return text
 
 
-# Sizes that are known when the code is made let the compiler unroll inner loops.
-_ADVANCE = """
+# The same arguments come once for every row. Sizes that are known when the code is
+# made let the compiler unroll and vectorise.
+_CODE = """
 static inline double %CORE%(const double* values, const int32_t* powers,
-    const double* sizes, int32_t row, double interval{inputs})
-{{
-    double at[{Q}];
-    double state[{S}];
-    state[0] = 1.0;
-{fill}
+    %SIZES%int32_t row, %ARGUMENTS%)
+{
+    static thread_local double known[%COUNT%];
+    static thread_local double result[%R%];
+    static thread_local bool any = false;
+    const double now[%COUNT%] = {%INPUTS%};
+    bool same = any;
+    for (int k = 0; k < %COUNT%; k++) same = same && known[k] == now[k];
+    if (same) return result[row];
+    any = true;
+    for (int k = 0; k < %COUNT%; k++) known[k] = now[k];
+    double power[%QS%][%DEGREE% + 1];
+    for (int k = 0; k < %Q%; k++) {
+        power[k][0] = 1.0;
+        for (int e = 1; e <= %DEGREE%; e++)
+            power[k][e] = power[k][e - 1] * now[%OFFSET% + k];
+    }
+    double factor[%P%][%S%];
+    for (int p = 0; p < %P%; p++) {
+        double term = 1.0;
+        for (int k = 0; k < %Q%; k++) term *= power[k][powers[p * %Q% + k]];
+        factor[p][0] = term;
+        for (int s = 1; s < %S%; s++)
+            factor[p][s] = term * now[%OFFSET% + %Q% + s - 1];
+    }
+    double total[%R%] = {0.0};
+%ROWS%
+    for (int i = 0; i < %R%; i++) result[i] = total[i];
+    return result[row];
+}
+"""
+
+_ADVANCE = """
     const int nodes = (int)sizes[0];
-    const int terms = (int)sizes[1];
-    double x = log1p(interval / sizes[2]) * sizes[3];
+    double x = log1p(interval / sizes[1]) * sizes[2];
     if (x < 0.0) x = 0.0;
     if (x > nodes - 1) x = nodes - 1;
     int first = (int)x - 1;
     if (first < 0) first = 0;
     if (first > nodes - 4) first = nodes - 4;
     x -= first;
-    const double weights[4] = {{
+    const double weight[4] = {
         -(x - 1) * (x - 2) * (x - 3) / 6, x * (x - 2) * (x - 3) / 2,
-        -x * (x - 1) * (x - 3) / 2, x * (x - 1) * (x - 2) / 6}};
-    const double* base = values + (size_t)(row * nodes + first) * terms * {S};
-    double total = 0.0;
-    for (int p = 0; p < terms; p++) {{
-        double term = 1.0;
-        for (int k = 0; k < {q}; k++)
-            for (int e = 0; e < powers[p * {q} + k]; e++) term *= at[k];
-        for (int t = 0; t < 4; t++) {{
-            const double* line = base + (t * terms + p) * {S};
-            double part = 0.0;
-            for (int s = 0; s < {S}; s++) part += line[s] * state[s];
-            total += weights[t] * term * part;
-        }}
-    }}
-    return total;
-}}
+        -x * (x - 1) * (x - 3) / 2, x * (x - 1) * (x - 2) / 6};
+    const int block = %P% * %S% * %R%;
+    const double* line = values + (size_t)first * block;
+    for (int k = 0; k < %P% * %S%; k++) {
+        const double f = (&factor[0][0])[k];
+        for (int i = 0; i < %R%; i++)
+            total[i] += f * (weight[0] * line[k * %R% + i]
+                + weight[1] * line[block + k * %R% + i]
+                + weight[2] * line[2 * block + k * %R% + i]
+                + weight[3] * line[3 * block + k * %R% + i]);
+    }
 """
 
 _RESPOND = """
-static inline double %CORE%(const double* values, const int32_t* powers,
-    const double* sizes, int32_t row{inputs})
-{{
-    double at[{Q}];
-    double state[{S}];
-    state[0] = 1.0;
-{fill}
-    const int terms = (int)sizes[1];
-    const double* block = values + (size_t)row * terms * {S};
-    double total = 0.0;
-    for (int p = 0; p < terms; p++) {{
-        double term = 1.0;
-        for (int k = 0; k < {q}; k++)
-            for (int e = 0; e < powers[p * {q} + k]; e++) term *= at[k];
-        const double* line = block + p * {S};
-        double part = 0.0;
-        for (int s = 0; s < {S}; s++) part += line[s] * state[s];
-        total += term * part;
-    }}
-    return total;
-}}
+    for (int k = 0; k < %P% * %S%; k++) {
+        const double f = (&factor[0][0])[k];
+        for (int i = 0; i < %R%; i++) total[i] += f * values[k * %R% + i];
+    }
 """
 
 

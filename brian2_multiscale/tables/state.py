@@ -18,8 +18,10 @@ __all__ = ["LEVELS", "SPACING", "StateTable", "StateTableBuilder"]
 #: Refinements: reduced states, exponentials, degree in the leftover transmitter.
 LEVELS = (
     (2, 2, 1),
+    (3, 3, 2),
     (3, 4, 2),
-    (4, 5, 2),
+    (4, 4, 3),
+    (4, 5, 3),
     (4, 6, 3),
     (5, 6, 3),
     (6, 7, 3),
