@@ -12,12 +12,15 @@ from . import preferences  # noqa: F401 (registers prefs.multiscale)
 from .codegen.binomial import binomial_draw
 from .kinetics import *  # noqa: F403
 from .kinetics import __all__ as _kinetics
+from .kinetics.transmitter import NotEventDrivenError
 from .mechanisms import *  # noqa: F403
 from .mechanisms import __all__ as _mechanisms
 from .tables import *  # noqa: F403
 from .tables import __all__ as _tables
 
-__all__ = ["binomial_draw", *_kinetics, *_mechanisms, *_tables]
+__all__ = ["NotEventDrivenError", "binomial_draw"]
+# Names that say little by themselves stay in their rooms.
+__all__ += sorted({*_kinetics, *_mechanisms, *_tables} - {"Parameter", "kinetic"})
 
 try:
     __version__ = version("brian2-multiscale")

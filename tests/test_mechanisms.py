@@ -324,3 +324,8 @@ def test_documented_file_and_error():
     with pytest.raises(MechanismError) as error:
         Mechanism.from_text(broken, path="my_ampa.eqs")
     assert f"`{error.value}`" in page
+
+
+def test_memory_of_spikes_is_no_parameter():
+    with pytest.raises(MechanismError, match="no parameter 't1'"):
+        Mechanism("ampa_robert_howe", t1=3 * ms)

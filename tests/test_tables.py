@@ -1,6 +1,8 @@
 """Tables of synapses: stated errors, limits, published amplitudes, files, bad input."""
 
+import contextlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -358,10 +360,61 @@ def test_cache_follows_the_mechanism(tmp_path):
     np.testing.assert_allclose(rebuilt.core.responses, first.core.responses, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["shape", "nan", "name", "errors"])
+def test_inconsistent_files_are_named(small_table, tmp_path, kind):
+    path = tmp_path / "table.npz"
+    small_table.save(path)
+    with np.load(path) as data:
+        arrays = dict(data)
+    header = json.loads(str(arrays["header"]))
+    if kind == "shape":
+        arrays["propagators"] = arrays["propagators"][:1]
+    elif kind == "nan":
+        arrays["responses"] = arrays["responses"] * np.nan
+    elif kind == "name":
+        header["representation"] = "banana"
+    else:
+        header["report"]["errors"] = []
+    arrays["header"] = np.array(json.dumps(header))
+    np.savez(path, **arrays)
+    with pytest.raises(TableFileError, match="garbles"):
+        SynapticTable.load(path)
+
+
+def test_random_damage_is_always_named(small_table, tmp_path):
+    path = tmp_path / "table.npz"
+    small_table.save(path)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        damaged = content.copy()
+        for place in rng.integers(len(content), size=3):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(TableFileError):
+            SynapticTable.load(path)  # harmless, or this error and no other
+
+
+def test_tables_can_be_read_by_others(small_table, tmp_path):
+    path = tmp_path / "table.npz"
+    old = os.umask(0o022)
+    try:
+        small_table.save(path)
+    finally:
+        os.umask(old)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 # -- bad input ---------------------------------------------------------------------
 def test_tolerance_out_of_reach_says_what_is_in_reach():
     with pytest.raises(ToleranceError, match="1e-08.*cannot be met.*NRMSE of"):
         tabulate("gabaa_destexhe", rates=(2, 20) * Hz, tolerance=1e-8, cache=False)
+
+
+def test_a_given_tolerance_holds_for_histories_too():
+    options = dict(rates=(20, 50) * Hz, order=1, points=4, cache=False)
+    with pytest.raises(ToleranceError, match="history"):
+        tabulate("ampa_destexhe", "history", tolerance=0.02, **options)
 
 
 def test_trains_outside_the_range(receptor_tables):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from brian2 import (
+    BrianObjectException,
     DimensionMismatchError,
     Hz,
     Network,
@@ -266,8 +267,13 @@ def make(tables, **changes):
 @pytest.mark.parametrize(
     "changes, error, words",
     [
-        (dict(delay=-1 * ms), ValueError, "delay has to be one time >= 0"),
-        (dict(delay=3 * nS), DimensionMismatchError, "delay"),
+        (dict(delay=-1 * ms), ValueError, "delay has to be one finite time"),
+        (dict(delay=3 * nS), TypeError, "delay"),
+        (dict(delay="1*ms"), TypeError, "delay"),
+        (dict(delay=np.inf * ms), ValueError, "delay"),
+        (dict(weight=2 * nS), TypeError, "weight"),
+        (dict(table={}, target_variable=None), ValueError, "empty"),
+        (dict(on_pre={"up": "w = 1"}), TypeError, "on_pre"),
         (dict(delay=[1, 2] * ms), ValueError, "heterogeneous_delays=True"),
         (dict(delay=1 * ms, heterogeneous_delays=True), ValueError, "S.delay"),
         (dict(target_variable=None), TypeError, "target_variable is missing"),
@@ -286,7 +292,99 @@ def test_bad_arguments(tables, changes, error, words):
         make(tables, **changes)
 
 
+def refused(error, words, *synapses):
+    """Brian2 wraps what goes wrong at the beginning of a run."""
+    first = synapses[0]
+    with pytest.raises(BrianObjectException) as caught:
+        Network(first.source, first.target, *synapses).run(0.2 * ms)
+    assert isinstance(caught.value.__cause__, error)
+    assert words in str(caught.value.__cause__)
+
+
 def test_one_variable_takes_one_table(tables):
-    synapses = make(tables)
-    with pytest.raises(ValueError, match="variable of its own"):
-        make(tables, target=synapses.target, table=tables["linear"])
+    first = make(tables)
+    second_ = make(
+        tables, source=first.source, target=first.target, table=tables["linear"]
+    )
+    refused(NotImplementedError, "variables of their own", first, second_)
+
+
+def test_a_delay_set_later_holds_for_the_terminals(tables):
+    found = []
+    for late in (False, True):
+        source, target = source_group(), NeuronGroup(3, "g : siemens", name="neurons")
+        delay = {} if late else {"delay": 3 * ms}
+        synapses = TabulatedSynapses(
+            source, target, tables["ampa"], "g", name=f"late{late}", **delay
+        )
+        synapses.connect(j="i")
+        synapses.w = 1
+        if late:
+            synapses.delay = 3 * ms
+        monitor = StateMonitor(target, "g", record=True, name="monitor")
+        Network(source, target, synapses, monitor).run(40 * ms)
+        found.append(np.array(monitor.g))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert found[0].max() > 0
+
+
+def test_delays_that_cannot_be(tables):
+    shared = make(tables)
+    shared.connect()
+    with pytest.raises(ValueError, match="heterogeneous_delays=True"):
+        shared.delay = [1, 2, 3, 4, 5, 6] * ms
+    with pytest.raises(ValueError, match=">= 0"):
+        shared.delay = -1 * ms
+    own = make(tables, heterogeneous_delays=True)
+    own.connect()
+    own.w, own.delay = 1, "-3*ms"
+    refused(ValueError, ">= 0", own)
+    late = make(tables)
+    late.connect()
+    late.pre.order = -7
+    refused(ValueError, "before its synapses", late)
+
+
+def test_times_are_kept_in_double_precision(tables):
+    synapses = make(tables, dtype=np.float32)
+    names = [n for n in synapses.terminals.variables if n.endswith(("_last", "_t1"))]
+    assert len(names) >= 2
+    for name in names:
+        assert synapses.terminals.variables[name].dtype == np.float64
+    assert synapses.variables["w"].dtype == np.float32
+
+
+def test_a_tonic_transmitter_starts_at_rest():
+    tonic = Mechanism.from_text(TONIC)
+    table = tabulate(tonic, rates=(5, 50) * Hz, tolerance=0.03, cache=False)
+    assert table.nrmse([5, 12, 40] * ms, tonic) < 0.03
+    source, target = source_group(), NeuronGroup(3, "g : 1", name="neurons")
+    synapses = TabulatedSynapses(source, target, table, "g", name="tonic")
+    synapses.connect(j="i")
+    synapses.w = 1
+    monitor = StateMonitor(target, "g", record=True, name="monitor")
+    Network(source, target, synapses, monitor).run(40 * ms)
+    close(np.array(monitor.g)[0], expected(table, 0, 0 * ms, monitor.t[:]), 1e-4)
+    assert synapses.outside == 0
+
+
+TONIC = """# A transmitter that is never gone
+#
+# /// mechanism
+# name = "tonic"
+# kind = "receptor"
+# version = 1
+# doi = "10.0000/test"
+# output = "O"
+# on_pre = "T += 1*mM"
+# reactions = "C <-> O : a*T, b"
+#
+# [parameters]
+# a = {value = "0.5/(mM*ms)", source = "chosen"}
+# b = {value = "0.2/ms", source = "chosen"}
+# tau_T = {value = "2*ms", source = "chosen"}
+# T_0 = {value = "0.1*mM", source = "chosen"}
+# ///
+
+dT/dt = (T_0 - T)/tau_T : mM
+"""

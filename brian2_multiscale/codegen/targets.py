@@ -15,7 +15,7 @@ from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 
-__all__ = ["OwnTemplates", "target_class"]
+__all__ = ["OwnTemplates", "check_tools", "target_class"]
 
 
 def _with_own_templates(base, folder):
@@ -66,7 +66,7 @@ def target_class(codeobj_class=None):
     if base in _TARGETS.values():
         return base
     if base in _TARGETS:
-        _check_tools(base)
+        check_tools(base)
         return _TARGETS[base]
     supported = ", ".join(
         sorted(repr(cls.class_name or "cpp_standalone") for cls in _TARGETS)
@@ -79,7 +79,8 @@ def target_class(codeobj_class=None):
     )
 
 
-def _check_tools(base):
+def check_tools(base):
+    """Raise a `RuntimeError` if a code-object class needs tools that are missing."""
     # What Brian2 says much later is the output of a failed build.
     if base is NumpyCodeObject or os.name == "nt":
         return

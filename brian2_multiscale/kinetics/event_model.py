@@ -4,13 +4,9 @@ import numpy as np
 import sympy as sp
 
 from .symbolic import SymbolicEquations, numeric, symbol
-from .transmitter import Transmitter
+from .transmitter import NotEventDrivenError, Transmitter
 
 __all__ = ["EventModel", "NotEventDrivenError"]
-
-
-class NotEventDrivenError(ValueError):
-    """A mechanism that is not a linear system driven by its events."""
 
 
 class EventModel:
@@ -20,8 +16,8 @@ class EventModel:
     Between two events the linear states obey :math:`\dot s = A(c(t))\,s` (a
     constant component is appended where the system is affine), :math:`c` being
     the *drivers*: variables that evolve on their own. At an event the transmitter's
-    variables and, by an affine map, the linear states jump. Receptor schemes,
-    (bi-)exponential synapses and short-term plasticity have this form.
+    variables and, by an affine map, the linear states jump. Receptor schemes and
+    (bi-)exponential synapses have this form, also behind short-term plasticity.
 
     Parameters
     ----------
@@ -243,15 +239,8 @@ class EventModel:
     def _jump_function(self):
         """The affine jump of the linear states as a function of the transmitter."""
         sym, states = self.symbolic, [symbol(s) for s in self.states]
-        used = set().union(
-            *(_names(sym.expand(e)) for v, e in sym.statements if v in self.states)
-        )
         new = {s: s for s in states}
-        for variable, value in sym.statements:
-            # Of the transmitter only what the states' jumps refer to: its memory
-            # of many spikes would make huge expressions.
-            if variable in self.states or variable in used:
-                new[symbol(variable)] = sym.expand(value).xreplace(new)
+        new |= {symbol(v): e for v, e in sym.statements if v in self.states}
         zero = {s: sp.S.Zero for s in states}
         rows = [
             [sp.diff(new[s], x) for x in states]

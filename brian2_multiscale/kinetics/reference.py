@@ -126,7 +126,7 @@ class Trajectory:
 
 def _batches(matrices, steps, size=4000):
     """Join the intervals into batches, so that linear algebra is vectorised."""
-    joined, lengths, now, count = [], [], [], 0
+    joined, now, count = [], [], 0
     for m, h in zip(matrices, steps, strict=True):
         now.append((m, h))
         count += len(h)

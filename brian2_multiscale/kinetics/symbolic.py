@@ -29,7 +29,8 @@ def symbol(name):
 
 def numeric(arguments, expression):
     """A numpy function of the named ``arguments``."""
-    return sp.lambdify([symbol(a) for a in arguments], expression, [_NUMPY, "numpy"])
+    symbols = [symbol(a) for a in arguments]
+    return sp.lambdify(symbols, expression, [_NUMPY, "numpy"], cse=True)
 
 
 class SymbolicEquations:
@@ -53,7 +54,8 @@ class SymbolicEquations:
     subexpressions : dict
         The same for the subexpressions.
     statements : list of (str, expression)
-        The new value of a variable in terms of the values before the statement.
+        The value after the event of every variable that the statements change, in
+        terms of the values before it.
     """
 
     def __init__(self, equations, on_event, namespace):
@@ -78,10 +80,17 @@ class SymbolicEquations:
             for name, equation in equations.items()
             if equation.type == DIFFERENTIAL_EQUATION
         }
-        lines = (part for line in on_event.splitlines() for part in line.split(";"))
-        self.statements = [
-            self._statement(line) for line in lines if line.split("#")[0].strip()
-        ]
+        self.statements = self._after_event(on_event)
+
+    def _after_event(self, on_event):
+        """Execute the statements symbolically; local names vanish."""
+        now = {}
+        for part in on_event.replace(";", "\n").splitlines():
+            if part.split("#")[0].strip():
+                variable, value = self._statement(part)
+                now[symbol(variable)] = self.expand(value).xreplace(now)
+        known = set(self.rates) | self.parameters
+        return [(s.name, value) for s, value in now.items() if s.name in known]
 
     def _parse(self, code):
         parsed = str_to_sympy(code).replace(

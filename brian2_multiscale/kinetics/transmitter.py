@@ -6,7 +6,11 @@ import sympy as sp
 from ..numerics.affine_flow import AffineFlow
 from .symbolic import numeric, symbol
 
-__all__ = ["Transmitter"]
+__all__ = ["NotEventDrivenError", "Transmitter"]
+
+
+class NotEventDrivenError(ValueError):
+    """A mechanism that is not a linear system driven by its events."""
 
 
 class Transmitter:
@@ -42,11 +46,9 @@ class Transmitter:
             self.variables,
             [symbolic.expand(symbol(d)) if d != "t" else symbol("t") for d in drivers],
         )
-        self._statements = [
-            (self.variables.index(v), numeric(self.variables, symbolic.expand(e)))
-            for v, e in symbolic.statements
-            if v in self.variables
-        ]
+        changed = [(v, e) for v, e in symbolic.statements if v in self.variables]
+        self._changed = [self.variables.index(v) for v, _ in changed]
+        self._event = numeric(self.variables, [e for _, e in changed])
 
     @staticmethod
     def _memory_of_drivers(symbolic, drivers):
@@ -55,17 +57,17 @@ class Transmitter:
             names |= {s.name for s in symbolic.expand(symbol(d)).free_symbols}
         for variable, value in symbolic.statements:
             if variable in names:
-                names |= {s.name for s in symbolic.expand(value).free_symbols}
+                names |= {s.name for s in value.free_symbols}
         return names & symbolic.parameters
 
     def _check_statements(self, symbolic):
         for variable, value in symbolic.statements:
-            used = {s.name for s in symbolic.expand(value).free_symbols}
+            used = {s.name for s in value.free_symbols}
             if variable in self.variables and not used <= set(self.variables):
-                raise ValueError(
+                raise NotEventDrivenError(
                     f"The event statement for '{variable}' of '{self.name}' uses "
-                    f"{sorted(used - set(self.variables))}, which the transmitter does "
-                    "not define."
+                    f"{sorted(used - set(self.variables))}, which do not "
+                    "evolve on their own."
                 )
 
     def _linear_flow(self, symbolic):
@@ -78,7 +80,7 @@ class Transmitter:
             slopes = [sp.diff(rate, symbol(f)) for f in self.flowing]
             entries = [*slopes, rate.xreplace(zero)]
             if any(e.free_symbols for e in entries):
-                raise ValueError(
+                raise NotEventDrivenError(
                     f"The transmitter variable '{name}' of '{self.name}' does not "
                     "follow a linear equation with constant coefficients; its time "
                     "course between two events is then not known in closed form. "
@@ -88,7 +90,7 @@ class Transmitter:
         return flow
 
     def initial(self):
-        """Values of `variables` before the first event (all zero, as in Brian2)."""
+        """Values of `variables` after a long silence: at rest, memory empty (zero)."""
         values = np.zeros(len(self.variables))
         n = len(self.flowing)
         flow = self.flow.generator
@@ -121,8 +123,8 @@ class Transmitter:
     def event(self, values):
         """Values after the event statements."""
         values = values.copy()
-        for index, new in self._statements:
-            values[index] = float(new(*values))
+        if self._changed:
+            values[self._changed] = self._event(*values)
         return values
 
     def along(self, spike_times):

@@ -12,6 +12,7 @@ from brian2.units.fundamentalunits import (
     get_dimensions,
 )
 
+from .checks import statement_lines
 from .values import unit_text
 
 __all__ = ["Parameter"]
@@ -44,9 +45,19 @@ def dimensions_of(file, name):
 
 
 def settable(file):
-    """Names that a keyword may set: all with a default, and parameter lines."""
-    lines = file.body.equations.parameter_names
+    """
+    Names that a keyword may set: all with a default, and parameter lines.
+
+    Not those that a statement assigns: they are memory, not parameters.
+    """
+    lines = file.body.equations.parameter_names - assigned(file)
     return {*file.head.parameters, *(n for n in lines if n not in file.states)}
+
+
+def assigned(file):
+    """Names that the statements of a file assign."""
+    lines = [s for k in ("on_pre", "reset") for s in statement_lines(file.head.get(k))]
+    return {file.statement("on_pre", line)[0] for line in lines}
 
 
 def resolve(file, given):

@@ -15,6 +15,9 @@ __all__ = ["cache_path", "load_cached", "save_cached"]
 
 logger = get_logger(__name__)
 
+#: Raised whenever the same options give another table.
+BUILDER = 4
+
 
 def cache_path(mechanism, options):
     """File of the table of a mechanism (by its hash) made with ``options``."""
@@ -22,10 +25,6 @@ def cache_path(mechanism, options):
     key = json.dumps([FORMAT, BUILDER, mechanism.hash, options], sort_keys=True)
     name = f"{mechanism.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
     return _folder() / name
-
-
-#: Raised whenever the same options give another table.
-BUILDER = 3
 
 
 def _folder():

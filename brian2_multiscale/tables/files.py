@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +42,7 @@ def write_table(table, path):
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp is for the owner's eyes only
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -78,14 +78,7 @@ def read_table(path):
             arrays = {name: data[name] for name in data.files}
         header = json.loads(str(arrays.pop("header")))
         version = header["format"]
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # zip, zlib, numpy and json have errors of their own
         raise TableFileError(
             f"'{path}' is damaged or no table file ({type(error).__name__}: {error}). "
             "Delete it and build the table again with tabulate()."
@@ -97,14 +90,42 @@ def read_table(path):
         )
     try:
         return _put_together(header, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise TableFileError(
             f"'{path}' lacks or garbles part of the table "
             f"({type(error).__name__}: {error}). Build it again with tabulate()."
         ) from error
 
 
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _check(core, errors):
+    """Shapes that fit each other and numbers that are numbers."""
+    count = len(core.time_constants)
+    if isinstance(core, HistoryTable):
+        fits = core.amplitudes.shape == (core.axis.n,) * core.amplitudes.ndim
+        fits &= core.shapes.shape == (core.amplitudes.ndim + 1, count)
+        numbers = [core.amplitudes, core.shapes]
+    else:
+        r, _, terms, inputs = core.propagators.shape
+        fits = inputs == r + 1 and core.responses.shape == (count, terms, r + 1)
+        fits &= core.powers.shape == (terms, len(core.descriptors.delay))
+        sizes = {np.shape(v) for v in vars(core.descriptors).values()}
+        fits &= sizes == {(core.powers.shape[1],)}
+        numbers = [core.propagators, core.responses, *vars(core.descriptors).values()]
+    if not fits or not errors:
+        raise ValueError("its parts do not fit each other")
+    if not all(np.all(np.isfinite(a)) for a in [*numbers, core.time_constants]):
+        raise ValueError("it contains values that are not finite")
+
+
 def _put_together(header, arrays):
+    if header["representation"] not in ("state", "history"):
+        raise ValueError(f"unknown representation {header['representation']!r}")
     if header["representation"] == "history":
         core = HistoryTable(axis=Axis(**header["core"]["axis"]), **arrays)
     else:
@@ -121,4 +142,5 @@ def _put_together(header, arrays):
         **header["report"],
         "errors": dict(map(tuple, header["report"]["errors"])),
     }
+    _check(core, report["errors"])
     return core, source, get_unit(get_or_create_dimension(header["unit"])), report

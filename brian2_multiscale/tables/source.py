@@ -12,7 +12,7 @@ from ..kinetics.event_model import collect
 from ..kinetics.symbolic import SymbolicEquations
 from ..kinetics.transmitter import Transmitter
 
-__all__ = ["TransmitterSource", "exponents_of"]
+__all__ = ["TransmitterSource", "equation_line", "exponents_of"]
 
 _BASE_UNITS = ("m", "kg", "s", "A", "K", "mol", "cd")
 
@@ -57,7 +57,7 @@ class TransmitterSource:
         """Extract it from a mechanism and its `EventModel`."""
         equations, on_pre, namespace = collect(mechanism)
         names = _closure(equations, on_pre, model)
-        lines = [_line(equations[n]) for n in equations if n in names]
+        lines = [equation_line(equations[n]) for n in equations if n in names]
         statements = [s for s in _statements(on_pre) if parse_statement(s)[0] in names]
         text = "\n".join([*lines, *statements])
         used = get_identifiers(text)
@@ -90,26 +90,29 @@ def _statements(text):
 
 def _closure(equations, on_pre, model):
     """Names of the transmitter's variables and of what they are computed from."""
+    statements = [parse_statement(s) for s in _statements(on_pre)]
+    known = set(equations) | {variable for variable, *_ in statements}
     names = set(model.transmitter.variables[:-1]) | set(model.drivers)
     while True:
         found = set(names)
-        for statement in _statements(on_pre):
-            variable, _, expression, _ = parse_statement(statement)
+        for variable, _, expression, _ in statements:
             if variable in found:
-                found |= get_identifiers(expression) & set(equations)
-        for name in list(found):
-            if name in equations and equations[name].expr is not None:
-                found |= get_identifiers(equations[name].expr.code) & set(equations)
+                found |= get_identifiers(expression) & known
+        for name in found & set(equations):
+            if equations[name].expr is not None:
+                found |= get_identifiers(equations[name].expr.code) & known
         if found == names:
-            return names & set(equations)
+            return names & known
         names = found
 
 
-def _line(equation):
-    """One equation as text that Brian2 reads back."""
+def equation_line(equation):
+    """One equation as text that Brian2 reads back (`str` prints units it refuses)."""
     unit = repr(get_unit(equation.dim)) if not equation.dim.is_dimensionless else "1"
     if str(equation.var_type) != "float":
         unit = str(equation.var_type)
+    if equation.flags:
+        unit += f" ({', '.join(equation.flags)})"
     if equation.type == PARAMETER:
         return f"{equation.varname} : {unit}"
     left = equation.varname

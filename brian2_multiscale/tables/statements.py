@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from brian2.equations.equations import Equations
+from brian2.parsing.statements import parse_statement
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 from brian2.utils.stringtools import get_identifiers, word_substitute
@@ -49,9 +50,11 @@ class TransmitterCode:
 
     def __init__(self, table, prefix):
         self._source = source = table.source
+        self.drivers = source.drivers
         self._equations = Equations(source.equations) if source.equations else None
         self._transmitter = table.transmitter
         names = set(source.constants) | set(self._equations or ())
+        names |= {parse_statement(s)[0] for s in source.on_pre.splitlines()}
         self._rename = {name: f"{prefix}_{name}" for name in names}
         self.namespace = {
             self._rename[n]: value for n, value in source.namespace.items()
@@ -67,6 +70,18 @@ class TransmitterCode:
             flag = " (event-driven)" if line.startswith("d") and "/dt" in line else ""
             lines.append(self._renamed(line) + flag)
         return lines
+
+    @property
+    def rest(self):
+        """Initial values of the variables that do not rest at zero."""
+        values = zip(
+            self._transmitter.variables, self._transmitter.initial(), strict=True
+        )
+        return {
+            self._rename[n]: Quantity(float(v), dim=self.dimensions(n))
+            for n, v in values
+            if v != 0
+        }
 
     @property
     def statements(self):
@@ -181,7 +196,7 @@ def _describe(descriptors, transmitter, p, code):
     """Statements that set the clipped descriptors after the transmitter's event."""
     outside = []
     for k, delay in enumerate(descriptors.delay):
-        driver = transmitter._source.drivers[descriptors.driver[k]]
+        driver = transmitter.drivers[descriptors.driver[k]]
         text, values = transmitter.future(driver, float(delay), f"{p}_f{k}")
         dim = transmitter.dimensions(driver)
         code.namespace |= values

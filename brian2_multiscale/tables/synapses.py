@@ -1,10 +1,13 @@
 """TabulatedSynapses: synapses that only cost something when a spike arrives."""
 
+import gc
 import weakref
 
 import numpy as np
-from brian2.devices.device import get_device
+from brian2.devices.device import RuntimeDevice, get_device
+from brian2.equations.equations import Equations
 from brian2.groups.subgroup import Subgroup
+from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
@@ -14,8 +17,11 @@ from brian2.units.fundamentalunits import (
     have_same_dimensions,
 )
 from brian2.utils.logger import get_logger
+from brian2.utils.stringtools import get_identifiers
 
 from ..codegen.pool import PooledExponentials
+from ..codegen.targets import check_tools
+from .source import equation_line
 from .statements import TransmitterCode, table_code
 from .table import SynapticTable
 
@@ -62,7 +68,7 @@ class TabulatedSynapses(Synapses):
         Short-term plasticity in front of the receptors, a mechanism of kind
         'synapse' whose ``output`` is the fraction released at a spike. It scales the
         response to that spike.
-    on_post, namespace, dtype, dt, clock, order, name
+    on_post, method, method_options, namespace, dtype, dt, clock, order, name
         As in `Synapses`.
 
     Attributes
@@ -85,8 +91,19 @@ class TabulatedSynapses(Synapses):
     Responses are exact in time: the exponentials decay by their exact factors and the
     table has no time step. A spike at ``t`` acts from the next time step on.
 
+    What is added is ``weight*(response now - response without the spike)``. A weight
+    that changes during a run scales what later spikes add, not what is under way;
+    after a large decrease the sum can be slightly negative for a while, and a table
+    reproduces a vanishing response only to its stated error, of either sign.
+
+    The response is relative to the resting output of the mechanism (zero for most).
+
     Spikes in denser bursts than the table was made for get the response to the
-    densest burst that it knows; they are counted, and reported once after a run.
+    densest burst that it knows; `outside` counts them, and after a run in runtime
+    mode they are reported once.
+
+    Nothing else may write to a target variable. Synapses from several sources may use
+    the same table for it; they share one pool.
     """
 
     def __init__(
@@ -107,18 +124,23 @@ class TabulatedSynapses(Synapses):
         dt=None,
         clock=None,
         order=0,
+        method=None,
+        method_options=None,
+        multisynaptic_index=None,
         name="tabulatedsynapses*",
         codeobj_class=None,
     ):
+        check_tools(get_device().code_object_class(codeobj_class))
         self._tables = _as_tables(table, target_variable)
         # Known before the group refuses new attributes.
-        self.pools, self.terminals, self._stp = {}, None, stp
+        self.pools, self.terminals = {}, None
         delay = _checked_delay(delay, heterogeneous_delays)
         prefixes = {variable: f"{variable}_table" for variable in self._tables}
         terminal = _Terminal(self._tables, prefixes, stp)
         namespace = {**(namespace or {}), **terminal.namespace}
         shared = delay is not None
-        statements = on_pre.splitlines() + ([] if shared else terminal.statements)
+        statements = _as_lines(on_pre, "on_pre")
+        statements += [] if shared else terminal.statements
         weights = _as_weights(weight, self._tables)
         for variable, deltas in terminal.deltas.items():
             statements += [
@@ -126,22 +148,29 @@ class TabulatedSynapses(Synapses):
                 for k, delta in enumerate(deltas, start=1)
             ]
         own = [] if shared else terminal.equations
+        model = "\n".join([*_as_lines(model, "model"), *own])
+        if method is not None:
+            options = {"method": method, "method_options": method_options}
+        else:
+            options = {}
         super().__init__(
             source,
             target,
-            model="\n".join([str(model), *own]),
+            model=model,
             on_pre="\n".join(statements),
             on_post=on_post,
             delay=delay,
             namespace=namespace,
-            dtype=dtype,
+            dtype=_dtypes(model, dtype, own),
             dt=dt,
             clock=clock,
             order=order,
+            multisynaptic_index=multisynaptic_index,
             name=name,
             codeobj_class=codeobj_class,
+            **options,
         )
-        self._prefixes = prefixes
+        self._prefixes, self._terminal = prefixes, terminal
         self.pools = {
             variable: _pool(target, variable, table)
             for variable, table in self._tables.items()
@@ -159,20 +188,21 @@ class TabulatedSynapses(Synapses):
             for variable, deltas in terminal.deltas.items()
             for delta in deltas
         ]
+        model = "\n".join([*terminal.equations, *stored])
         terminals = Synapses(
             whole,
             whole,
-            model="\n".join([*terminal.equations, *stored]),
+            model=model,
             on_pre="\n".join(terminal.statements),
             delay=delay,
             namespace=terminal.namespace,
+            dtype=_dtypes(model, None, terminal.equations),
             clock=self.clock,
             name=self.name + "_terminals",
             codeobj_class=self.codeobj_class,
         )
         terminals.connect(j="i")
-        if self._stp is not None:
-            self._stp.initialise(terminals)
+        self._set_rest(terminals, terminal)
         # The state of the terminal is advanced before its synapses use it.
         terminals.pre.order = self.pre.order - 1
         for deltas in terminal.deltas.values():
@@ -185,14 +215,59 @@ class TabulatedSynapses(Synapses):
 
     def connect(self, *args, **kwds):
         """Create synapses; see `Synapses.connect`."""
+        known = isinstance(get_device(), RuntimeDevice)
+        start = len(self) if known else 0
         super().connect(*args, **kwds)
-        if self._stp is not None and self.terminals is None:
-            self._stp.initialise(self)
+        if self.terminals is None:
+            self._set_rest(self, self._terminal, start)
+
+    def _set_rest(self, synapses, terminal, start=0):
+        """Let plasticity and transmitter start from where silence leaves them."""
+        for name, value in terminal.rest.items():
+            if start:
+                getattr(synapses, name)[start:] = value
+            else:
+                setattr(synapses, name, value)
+
+    def __setattr__(self, name, value):
+        if name == "delay" and not isinstance(value, str):
+            self._check_delay(value)
+        super().__setattr__(name, value)
+        if name == "delay" and self.terminals is not None:
+            self.terminals.delay = value
+
+    def _check_delay(self, value):
+        if np.any(np.asarray(value) < 0) or not np.all(np.isfinite(np.asarray(value))):
+            raise ValueError(f"S.delay has to be finite times >= 0 s, got {value}.")
+        if self.terminals is not None and np.size(value) != 1:
+            raise ValueError(
+                f"'{self.name}' has one delay for all synapses, got {np.size(value)}; "
+                "make it with heterogeneous_delays=True."
+            )
+
+    def before_run(self, run_namespace):
+        if self.terminals is not None:
+            self._prepare_terminals()
+        if isinstance(get_device(), RuntimeDevice):
+            self._check_delay(self.pre.variables["delay"].get_value())
+        super().before_run(run_namespace)
+
+    def _prepare_terminals(self):
+        # The standalone device only declares the synapses that it finds in a network
+        # itself, not those that its objects contain.
+        if hasattr(get_device(), "synapses"):
+            get_device().synapses.add(self.terminals)
+        if isinstance(get_device(), RuntimeDevice):
+            # S.pre.delay may have been set; both have to arrive together.
+            delay = self.pre.variables["delay"].get_value()
+            self.terminals.pre.variables["delay"].set_value(delay)
+        if self.terminals.pre.order >= self.pre.order:
+            raise ValueError(
+                f"The terminals of '{self.name}' have to act before its synapses: set "
+                "S.terminals.pre.order below S.pre.order."
+            )
 
     def _check_weights(self, weights):
-        from brian2.parsing.expressions import parse_expression_dimensions
-        from brian2.utils.stringtools import get_identifiers
-
         for variable, table in self._tables.items():
             expression = weights[variable]
             known = {
@@ -221,16 +296,9 @@ class TabulatedSynapses(Synapses):
         names = [f"{p}_outside" for p in self._prefixes.values()]
         return int(sum(np.sum(getattr(owner, name)[:]) for name in names))
 
-    def before_run(self, run_namespace):
-        # The standalone device only declares the synapses that it finds in a network
-        # itself, not those that its objects contain.
-        if self.terminals is not None and hasattr(get_device(), "synapses"):
-            get_device().synapses.add(self.terminals)
-        super().before_run(run_namespace)
-
     def after_run(self):
         super().after_run()
-        if get_device().__class__.__name__ == "RuntimeDevice" and self.outside:
+        if isinstance(get_device(), RuntimeDevice) and self.outside:
             logger.warn(
                 f"{self.outside} spikes of '{self.source.name}' came in denser bursts "
                 f"than the tables of '{self.name}' were made for and got the response "
@@ -250,7 +318,7 @@ class _Terminal:
 
     def __init__(self, tables, prefixes, stp):
         self.equations, self.statements, self.deltas = [], [], {}
-        self.namespace, scale, codes = {}, "1", []
+        self.namespace, self.rest, scale, codes = {}, {}, "1", []
         if stp is not None:
             scale = self._add_plasticity(stp)
         transmitters = {}
@@ -269,6 +337,8 @@ class _Terminal:
         for part in (*transmitters.values(), *codes):
             self.equations += part.equations
             self.namespace |= part.namespace
+        for transmitter in transmitters.values():
+            self.rest |= transmitter.rest
         for code in codes:
             self.statements += code.before
         for transmitter in transmitters.values():
@@ -282,9 +352,10 @@ class _Terminal:
                 f"stp has to be a mechanism with on_pre and an output (the fraction "
                 f"released), for instance Mechanism('tsodyks_markram'), not {stp!r}."
             )
-        self.equations += str(stp.equations).splitlines()
+        self.equations += [equation_line(e) for e in stp.equations.values()]
         self.statements += stp.on_pre.strip().splitlines()
         self.namespace |= stp.namespace
+        self.rest |= stp.initial
         return stp.output
 
 
@@ -298,6 +369,10 @@ def _as_tables(table, target_variable):
             )
     else:
         tables = {target_variable: table}
+    if not tables:
+        raise ValueError(
+            "table is an empty dict: name a target variable and its table."
+        )
     for variable, one in tables.items():
         if not isinstance(one, SynapticTable):
             raise TypeError(
@@ -318,8 +393,35 @@ def _as_weights(weight, tables):
             raise ValueError(
                 f"weight names {sorted(weight)}, the tables write to {sorted(tables)}."
             )
-        return {v: str(w) for v, w in weight.items()}
-    return dict.fromkeys(tables, str(weight))
+        weights = dict(weight)
+    else:
+        weights = dict.fromkeys(tables, weight)
+    for variable, expression in weights.items():
+        if not isinstance(expression, str):
+            raise TypeError(
+                f"weight is an expression of synaptic variables ('w', '2*nS*w'), got "
+                f"{expression!r} for '{variable}'."
+            )
+    return weights
+
+
+def _as_lines(text, argument):
+    if text is None:
+        return []
+    if not isinstance(text, str | Equations):
+        raise TypeError(f"{argument} has to be a string, got {text!r}.")
+    return str(text).splitlines()
+
+
+def _dtypes(model, dtype, generated):
+    """Types by variable; times stay in double precision whatever is preferred."""
+    names = Equations(model).names
+    types = dict(dtype) if isinstance(dtype, dict) else {}
+    if dtype is not None and not isinstance(dtype, dict):
+        types = dict.fromkeys(names, dtype)
+    own = Equations("\n".join(generated)) if generated else {}
+    types |= {n: np.float64 for n in own if own[n].dim is second.dim}
+    return {n: t for n, t in types.items() if n in names} or None
 
 
 def _checked_delay(delay, heterogeneous):
@@ -332,14 +434,12 @@ def _checked_delay(delay, heterogeneous):
         return None
     if delay is None:
         return 0 * second
-    if not have_same_dimensions(delay, second):
-        raise DimensionMismatchError(
-            "delay has to be a time (1.5*ms)", Quantity(delay).dim
-        )
-    if np.size(delay) != 1 or not float(delay) >= 0:
+    if isinstance(delay, str) or not have_same_dimensions(delay, second):
+        raise TypeError(f"delay has to be a time (1.5*ms), got {delay!r}.")
+    if np.size(delay) != 1 or not 0 <= float(delay) < np.inf:
         raise ValueError(
-            f"delay has to be one time >= 0 s, got {delay}; for a delay of its own for "
-            "each synapse use heterogeneous_delays=True and set S.delay."
+            f"delay has to be one finite time >= 0 s, got {delay}; for a delay of its "
+            "own for each synapse use heterogeneous_delays=True and set S.delay."
         )
     return Quantity(float(delay), dim=second.dim)
 
@@ -348,20 +448,14 @@ def _pool(target, variable, table):
     """The pool of a target variable; shared by all synapses with the same table."""
     whole = _whole(target)
     pools = _POOLS.setdefault(whole, {})
-    existing = pools.get(variable)
-    existing = existing() if existing is not None else None
-    if existing is None:
-        name = f"{whole.name}_{variable}_pool"
+    if variable in pools and pools[variable]() is not None:
+        gc.collect()  # Brian2's objects go in cycles: what was deleted may linger
+    existing = pools[variable]() if variable in pools else None
+    # Two pools for one variable are refused when both are part of a run.
+    if existing is None or not np.array_equal(existing.taus, table.time_constants):
+        name = f"{whole.name}_{variable}_pool*"
         existing = PooledExponentials(whole, variable, table.time_constants, name=name)
         pools[variable] = weakref.ref(existing)
-    elif not np.array_equal(
-        np.asarray(existing.taus), np.asarray(table.time_constants)
-    ):
-        raise ValueError(
-            f"'{variable}' of '{whole.name}' already receives the responses of another "
-            f"table; give '{table.name}' a variable of its own and add the two in the "
-            "equations of the target."
-        )
     return existing
 
 

@@ -140,7 +140,8 @@ class SynapticTable:
         spike_times : `Quantity`
             Sorted spike times.
         reference : `Mechanism` or `Quantity`
-            The kinetic mechanism (simulated, converged), or its output at ``t``.
+            The kinetic mechanism (simulated, converged, without its resting output),
+            or values at ``t``.
         t : `Quantity`, optional
             Times of the samples; every 0.1 ms from the first spike to 100 ms after
             the last if a mechanism is given without them.
@@ -156,10 +157,13 @@ class SynapticTable:
                     "t is missing: give the times at which `reference` was sampled."
                 )
             spikes = check_spike_times(spike_times)
+            if len(spikes) == 0:
+                raise ValueError("spike_times is empty; give the times t as well.")
             t = np.arange(spikes[0], spikes[-1] + 0.1, 1e-4) * second
         values = self.response(spike_times, t, extrapolate)
         if not is_array:
-            reference = simulate(reference, spike_times, t)
+            resting = simulate(reference, [] * second, t)
+            reference = simulate(reference, spike_times, t) - resting
         # Subtracting quantities refuses a reference of another unit.
         return nrmse(
             np.asarray(reference), np.asarray(reference - (reference - values))

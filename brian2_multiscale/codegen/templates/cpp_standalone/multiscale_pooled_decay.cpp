@@ -8,6 +8,15 @@
     {{scalar_code|autoindent}}
 
     {{openmp_pragma('parallel-static')}}
+    {% if not openmp_pragma('with_openmp') %}
+    #if defined(__clang__)
+    #pragma clang loop vectorize(assume_safety)
+    #elif defined(__GNUC__)
+    #pragma GCC ivdep
+    #elif defined(_MSC_VER)
+    #pragma loop(ivdep)
+    #endif
+    {% endif %}
     for (int _idx = {{_start}}; _idx < {{_stop}}; _idx++)
     {
         {% if _decay_first %}

@@ -1,0 +1,99 @@
+"""The examples, in a short form; they check their own numbers and fail if wrong."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README_EXAMPLE = ROOT / "examples" / "receptor_in_a_network.py"
+
+
+def run_script(arguments, folder):
+    """Standard output of a Python script that has to succeed."""
+    environment = {
+        **os.environ,
+        "BRIAN2_MULTISCALE_SHORT": "1",
+        "BRIAN2_MULTISCALE_RESULTS": str(folder),
+        "MPLBACKEND": "Agg",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def rows(output, label):
+    """All rows of numbers after a label."""
+    found = re.findall(rf"^ *{re.escape(label)} +((?:[\d.]+ *)+)", output, re.MULTILINE)
+    return [[float(number) for number in row.split()] for row in found]
+
+
+def is_png(path):
+    return path.is_file() and path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_demo(tmp_path):
+    output = run_script([ROOT / "examples" / "demo.py"], tmp_path)
+    for receptor in ("AMPA", "NMDA"):
+        (table,) = rows(output, f"{receptor}, table")
+        (exponentials,) = rows(output, f"{receptor}, exponentials")
+        assert len(table) == 3 and max(table) <= 0.05
+        assert exponentials[-1] > 0.3
+    kinetic, table = (rows(output, kind)[0][0] for kind in ("kinetic", "table"))
+    assert kinetic > 1  # Hz
+    assert table == pytest.approx(kinetic, rel=0.5)  # another microstate, 120 neurons
+    assert is_png(tmp_path / "demo.png")
+
+
+def test_paper(tmp_path):
+    name = "Pham_Yu_Bouteiller_Berger_2021"
+    output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    state, history = rows(output, "state"), rows(output, "history")
+    kinetic = rows(output, "kinetic, dt = 0.1 ms")
+    # AMPA against converged and NEURON, then NMDA
+    assert len(state) == len(history) == len(kinetic) == 4
+    for k in (0, 2):
+        at_10_hz, at_50_hz, *_ = state[k]
+        assert max(at_10_hz, at_50_hz) <= 0.05
+        assert history[k][1] > 5 * at_50_hz  # bursts of more than two spikes
+        # Our implicit Euler is nearer to NEURON's than anything that is converged.
+        assert kinetic[k + 1][0] < 0.7 * state[k + 1][0]
+    assert is_png(tmp_path / f"{name}.png")
+
+
+README_TEST = """
+import runpy, sys
+from brian2 import prefs
+prefs.codegen.target = "numpy"
+made = runpy.run_path(sys.argv[1])
+nrmse = made["tables"]["g_ampa"].nrmse(made["train"], made["ampa"])
+print("nrmse", nrmse)
+print("rate", float(made["spikes"].num_spikes) / 500)
+"""
+
+
+def test_readme_example(tmp_path):
+    (tmp_path / "docs" / "images").mkdir(parents=True)
+    output = run_script(["-c", README_TEST, README_EXAMPLE], tmp_path)
+    assert rows(output, "nrmse")[0][0] <= 0.02
+    assert 1 < rows(output, "rate")[0][0] < 100
+    assert is_png(tmp_path / "docs" / "images" / f"{README_EXAMPLE.stem}.png")
+
+
+def test_readme_shows_the_example():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert README_EXAMPLE.read_text(encoding="utf-8") in readme
+    assert len(README_EXAMPLE.read_text(encoding="utf-8").splitlines()) < 40
+    images = re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme)
+    assert images and all(is_png(ROOT / image) for image in images)
