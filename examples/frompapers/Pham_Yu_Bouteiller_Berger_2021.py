@@ -44,8 +44,9 @@ from brian2_multiscale import *
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(os.environ.get("BRIAN2_MULTISCALE_RESULTS", ROOT / "results"))
-SHORT = "BRIAN2_MULTISCALE_SHORT" in os.environ
-HAS_COMPILER = any(map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "cl"]))
+COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++", "cl")
+HAS_COMPILER = bool([c for c in COMPILERS if shutil.which(c)])
+SHORT = "BRIAN2_MULTISCALE_SHORT" in os.environ or not HAS_COMPILER
 
 RATES = (10, 50) if SHORT else (2, 5, 10, 20, 50, 100)  # Hz
 NEURON_RATES = (50,) if SHORT else (2, 10, 50)
@@ -120,7 +121,7 @@ def neuron_traces():
 # -- models --------------------------------------------------------------------------
 def run_kinetic(trains):
     """Both receptors by implicit Euler, every 0.1 ms; arrays (trains, samples)."""
-    if HAS_COMPILER and not SHORT:
+    if not SHORT:
         set_device("cpp_standalone", directory=None)
         # Brian2 2.9 starts as many compilers as there are files.
         prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count()}"]
