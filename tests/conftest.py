@@ -10,10 +10,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import brian2
 import pytest
 from brian2 import prefs
+from hypothesis import settings
 from targets import clean_device, use_compiler_flags
 
 # A test that imports * from brian2 would run the whole suite of Brian2
 brian2.test.__test__ = False
+
+
+# Slow machines are no failures; in CI the same commit always gets the same cases.
+settings.register_profile("here", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("here")
 
 
 def pytest_configure(config):
