@@ -247,7 +247,6 @@ class EventModel:
             + [new[s].xreplace(zero)] * self._appended
             for s in states
         ]
-        self.jumps = any(new[s] != s for s in states)
         names = sorted(set().union(*(_names(e) for row in rows for e in row)))
         self.constant_jump = not names
         memory = self.transmitter.variables

@@ -56,8 +56,9 @@ class HistoryTable:
     def increments(self, transmitter, spike_times, extrapolate="raise"):
         """What each spike adds to the pooled exponentials, shape (spikes, K)."""
         gaps = np.diff(spike_times)
-        if extrapolate == "raise" and np.any(gaps < self.axis.lo * (1 - 1e-9)):
-            k = int(np.flatnonzero(gaps < self.axis.lo * (1 - 1e-9))[0])
+        short = np.flatnonzero(gaps < self.axis.lo * (1 - 1e-9))
+        if extrapolate == "raise" and len(short):
+            k = int(short[0])
             raise ValueError(
                 f"spike {k + 1} at {spike_times[k + 1] * 1e3:g} ms follows the "
                 f"previous one after {gaps[k] * 1e3:g} ms; the table begins at "

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER, Equations
 from brian2.parsing.statements import parse_statement
-from brian2.units.fundamentalunits import Quantity, get_or_create_dimension, get_unit
+from brian2.units.fundamentalunits import Quantity, get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
 
 from ..kinetics.event_model import collect
 from ..kinetics.symbolic import SymbolicEquations
 from ..kinetics.transmitter import Transmitter
+from ..mechanisms.checks import statement_lines
+from ..mechanisms.values import unit_text
 
 __all__ = ["TransmitterSource", "equation_line", "exponents_of"]
 
@@ -58,7 +60,9 @@ class TransmitterSource:
         equations, on_pre, namespace = collect(mechanism)
         names = _closure(equations, on_pre, model)
         lines = [equation_line(equations[n]) for n in equations if n in names]
-        statements = [s for s in _statements(on_pre) if parse_statement(s)[0] in names]
+        statements = [
+            s for s in statement_lines(on_pre) if parse_statement(s)[0] in names
+        ]
         text = "\n".join([*lines, *statements])
         used = get_identifiers(text)
         constants = {
@@ -81,16 +85,9 @@ def exponents_of(value):
     return tuple(float(dim.get_dimension(name)) for name in _BASE_UNITS)
 
 
-def _statements(text):
-    parts = (
-        p.split("#")[0].strip() for line in text.splitlines() for p in line.split(";")
-    )
-    return [p for p in parts if p]
-
-
 def _closure(equations, on_pre, model):
     """Names of the transmitter's variables and of what they are computed from."""
-    statements = [parse_statement(s) for s in _statements(on_pre)]
+    statements = [parse_statement(s) for s in statement_lines(on_pre)]
     known = set(equations) | {variable for variable, *_ in statements}
     names = set(model.transmitter.variables[:-1]) | set(model.drivers)
     while True:
@@ -108,7 +105,7 @@ def _closure(equations, on_pre, model):
 
 def equation_line(equation):
     """One equation as text that Brian2 reads back (`str` prints units it refuses)."""
-    unit = repr(get_unit(equation.dim)) if not equation.dim.is_dimensionless else "1"
+    unit = unit_text(equation.dim)
     if str(equation.var_type) != "float":
         unit = str(equation.var_type)
     if equation.flags:

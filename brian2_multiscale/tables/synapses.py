@@ -21,6 +21,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from ..codegen.pool import PooledExponentials
 from ..codegen.targets import check_tools
+from ..mechanisms.values import unit_text
 from .source import equation_line
 from .statements import TransmitterCode, table_code
 from .table import SynapticTable
@@ -184,7 +185,7 @@ class TabulatedSynapses(Synapses):
     def _make_terminals(self, terminal, delay):
         whole = _whole(self.source)
         stored = [
-            f"{delta} : {_unit_text(self._tables[variable].unit)}"
+            f"{delta} : {unit_text(self._tables[variable].unit.dim)}"
             for variable, deltas in terminal.deltas.items()
             for delta in deltas
         ]
@@ -464,7 +465,3 @@ def _whole(group):
     if isinstance(group, Subgroup):
         group = group.source
     return group.before_run.__self__
-
-
-def _unit_text(unit):
-    return "1" if unit.dim.is_dimensionless else repr(unit)
