@@ -1,0 +1,74 @@
+{# One time step of mesoscopic populations. Four blocks of code: "before" and "after" once
+   per population, "active" and "refractory" once per cohort, with sums over cohorts.
+   Cohorts of age K, K-1, ... follow one another in the ring from the oldest one on. #}
+{# USES_VARIABLES { N, _head } #}
+{# ALLOWS_SCALAR_WRITE #}
+{% extends 'common_group.cpp' %}
+
+{% block extra_headers %}
+// glibc has a vector form of exp, but shows it to programs without infinities only
+#if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
+#endif
+{% endblock %}
+
+{% block maincode %}
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code['before']|autoindent}}
+    const int _length = {{_cohorts_per_population - 1}};
+    const int _first = {{_head}};
+    for (int _pop_idx = 0; _pop_idx < {{constant_or_scalar('N', variables['N'])}}; _pop_idx++)
+    {
+        const size_t _vectorisation_idx = _pop_idx;
+        const int _base = _pop_idx*(_length + 1), _pool_idx = _base + _length;
+        const int _old_idx = _base + _first;
+        const int _newest_idx = _base + (_first + _length - 1) % _length;
+        {{vector_code['before']|autoindent}}
+        {% for _name in _sum_names %}
+        double _sum_{{_name}} = 0;
+        {% endfor %}
+        int _silent = (int)_refractory_steps - 1;
+        _silent = _silent < 0 ? 0 : (_silent < _length ? _silent : _length);
+        const int _last = _first + _length - _silent;
+        const int _wrapped = _last > _length ? _last - _length : 0;
+        {% for _block in ("active", "refractory") %}
+        {
+        {{scalar_code[_block]|autoindent}}
+        {% if _block == "active" %}
+        const int _bounds[3][2] = {
+            {_base + _first, _base + (_last < _length ? _last : _length)},
+            {_base, _base + _wrapped},
+            {_pool_idx, _pool_idx + 1}};
+        for (int _part = 0; _part < 3; _part++)
+        {% else %}
+        const int _bounds[2][2] = {
+            {_base + _last, _base + _length}, {_base + _wrapped, _base + _first}};
+        for (int _part = 0; _part < 2; _part++)
+        {% endif %}
+        {
+            const int _from = _bounds[_part][0], _to = _bounds[_part][1];
+            #if defined(__clang__)
+            #pragma clang loop vectorize(assume_safety)
+            #elif defined(__GNUC__)
+            #pragma GCC ivdep
+            #elif defined(_MSC_VER)
+            #pragma loop(ivdep)
+            #endif
+            for (int _idx = _from; _idx < _to; _idx++)
+            {
+                const size_t _vectorisation_idx = _idx;
+                {{vector_code[_block]|autoindent}}
+                {% for _name in _sums[_block] %}
+                _sum_{{_name}} += _add_{{_name}};
+                {% endfor %}
+            }
+        }
+        }
+        {% endfor %}
+        {
+        {{scalar_code['after']|autoindent}}
+        {{vector_code['after']|autoindent}}
+        }
+    }
+    {{_head}} = (_first + 1) % _length;
+{% endblock %}

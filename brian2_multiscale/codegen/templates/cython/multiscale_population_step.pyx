@@ -1,0 +1,56 @@
+{# One time step of mesoscopic populations: see the C++ template #}
+{# USES_VARIABLES { N, _head } #}
+{# ALLOWS_SCALAR_WRITE #}
+{% extends 'common_group.pyx' %}
+
+{% block maincode %}
+    cdef int _cohort
+    cdef int _length = {{_cohorts_per_population - 1}}
+    cdef int _first = {{_head}}
+    cdef int _base, _silent, _last, _wrapped, _part
+    cdef int _from[3]
+    cdef int _to[3]
+    _vectorisation_idx = 1
+    {% for _block in ("before", "active", "refractory", "after") %}
+    {{scalar_code[_block]|autoindent}}
+    {% endfor %}
+    for _pop_idx in range(N):
+        _vectorisation_idx = _pop_idx
+        _base = _pop_idx*(_length + 1)
+        _pool_idx = _base + _length
+        _old_idx = _base + _first
+        _newest_idx = _base + _first - 1
+        if _first == 0:
+            _newest_idx = _base + _length - 1
+        {{vector_code['before']|autoindent}}
+        {% for _name in _sum_names %}
+        _sum_{{_name}} = 0
+        {% endfor %}
+        _silent = min(max(<int>_refractory_steps - 1, 0), _length)
+        _last = _first + _length - _silent
+        _wrapped = max(_last - _length, 0)
+        {% for _block in ("active", "refractory") %}
+        {% if _block == "active" %}
+        _from[0], _to[0] = _base + _first, _base + min(_last, _length)
+        _from[1], _to[1] = _base, _base + _wrapped
+        _from[2], _to[2] = _pool_idx, _pool_idx + 1
+        for _part in range(3):
+        {% else %}
+        _from[0], _to[0] = _base + _last, _base + _length
+        _from[1], _to[1] = _base + _wrapped, _base + _first
+        for _part in range(2):
+        {% endif %}
+            for _cohort in range(_from[_part], _to[_part]):
+                _idx = _cohort
+                _vectorisation_idx = _idx
+                {{vector_code[_block]|autoindent}}
+                {% for _name in _sums[_block] %}
+                _sum_{{_name}} += _add_{{_name}}
+                {% endfor %}
+        {% endfor %}
+        _vectorisation_idx = _pop_idx
+        {{vector_code['after']|autoindent}}
+    {{_head}} = _first + 1
+    if _first + 1 == _length:
+        {{_head}} = 0
+{% endblock %}

@@ -1,0 +1,83 @@
+"""Bad input of mesoscopic populations, refused before anything runs."""
+
+import numbers
+
+import numpy as np
+from brian2.core.functions import Function
+from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+
+__all__ = ["check_names", "check_sizes", "check_stateless", "check_time"]
+
+#: Names that populations and cohorts have anyway
+RESERVED = (
+    "n",
+    "A",
+    "A_expected",
+    "population",
+    "survivors",
+    "survivors_variance",
+    "escape_rate",
+)
+
+
+def check_sizes(N):
+    """Sizes of the populations as a list of int."""
+    sizes = [N] if isinstance(N, numbers.Number) else list(np.asarray(N).ravel())
+    if not sizes:
+        raise ValueError("N must be a number of neurons or a list of them, got none.")
+    for size in sizes:
+        if not isinstance(size, numbers.Number) or isinstance(size, bool):
+            raise TypeError(
+                "N must be a number of neurons or a list of them (one per "
+                f"population), got {N!r}."
+            )
+        if not np.isfinite(size) or size < 1 or size != int(size):
+            raise ValueError(
+                f"N must be a whole number of neurons, at least 1, got {size!r}."
+            )
+        if size > 2**31 - 1:
+            raise ValueError(f"N must be smaller than 2**31, got {size!r}.")
+    return [int(size) for size in sizes]
+
+
+def check_names(equations):
+    """Refuse names that populations or cohorts need for themselves."""
+    for name in equations.names:
+        if name in RESERVED or name.startswith(("var_", "cov_")):
+            raise ValueError(
+                f"The model must not define a variable '{name}': that is a variable of "
+                "populations or cohorts. Call it by another name."
+            )
+    for name, eq in equations.items():
+        if eq.type == PARAMETER and "linked" in eq.flags:
+            raise NotImplementedError(
+                f"'{name}' is a linked variable; link to it from the other side, or "
+                "write to it with run_regularly."
+            )
+        if eq.type == DIFFERENTIAL_EQUATION and "shared" in eq.flags:
+            raise ValueError(f"The differential equation of '{name}' cannot be shared.")
+
+
+def check_time(name, value, positive=True):
+    """A time in seconds."""
+    fail_for_dimension_mismatch(
+        value, second, f"{name} must be a time, got {{value}}", value=value
+    )
+    number = float(value)
+    if not np.isfinite(number) or number < 0 or (positive and number == 0):
+        kind = "positive" if positive else "zero or positive"
+        raise ValueError(f"{name} must be a {kind}, finite time, got {value}.")
+    return number
+
+
+def check_stateless(variables):
+    """Refuse random functions, which would be the same for a whole cohort."""
+    for name, variable in variables.items():
+        if isinstance(variable, Function) and not variable.stateless:
+            raise ValueError(
+                f"The model calls {name}(), which gives every neuron another random "
+                "number at every step; a population cannot follow that. Use white "
+                "noise (xi, with closure_order=2) or a hazard."
+            )

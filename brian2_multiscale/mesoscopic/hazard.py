@@ -1,0 +1,88 @@
+"""The hazard (escape rate) in a threshold condition."""
+
+import ast
+
+import sympy as sp
+from brian2.parsing.sympytools import sympy_to_str
+
+from ..codegen.straightline import parse_expression, symbol
+
+__all__ = ["hazard_of_threshold"]
+
+_HELP = (
+    "A mesoscopic population needs escape noise: threshold='rand() < rho*dt', with rho "
+    "a rate (Hz) that depends on the state, or hazard='rho'. For a deterministic "
+    "threshold with noise in the voltage, a voltage density is the right description "
+    "(DensityGroup), or a NeuronGroup."
+)
+
+
+def hazard_of_threshold(threshold):
+    """
+    The rate X in ``'rand() < X*dt'`` or ``'rand() < 1 - exp(-X*dt)'``.
+
+    Parameters
+    ----------
+    threshold : str
+        Sides may be exchanged (``'X*dt > rand()'``).
+
+    Returns
+    -------
+    str
+        The hazard, an expression with the unit Hz.
+
+    Raises
+    ------
+    TypeError
+        If it is not a string.
+    ValueError
+        If it is no condition of this kind, a deterministic threshold for example.
+    """
+    if not isinstance(threshold, str):
+        raise TypeError(f"threshold must be a string, got {threshold!r}. {_HELP}")
+    probability = _probability(threshold)
+    step = symbol("dt")
+    hazard = sp.simplify(probability / step) if probability.has(step) else None
+    if hazard is not None and hazard.has(step):
+        hazard = _rate_of_survival(1 - probability, step)
+    if hazard is None or hazard.has(step):
+        raise ValueError(
+            f"threshold='{threshold}' has a probability per step that is neither of "
+            f"the form X*dt nor 1 - exp(-X*dt). {_HELP}"
+        )
+    return sympy_to_str(hazard)
+
+
+def _rate_of_survival(survival, step):
+    exponent = sp.expand_log(sp.log(sp.simplify(survival)), force=True)
+    return sp.simplify(-exponent / step)
+
+
+def _probability(threshold):
+    """The right-hand side of ``rand() < ...``."""
+    try:
+        tree = ast.parse(threshold.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise ValueError(f"threshold='{threshold}' is no condition: {error}") from error
+    if isinstance(tree, ast.Compare) and len(tree.ops) == 1:
+        left, right = tree.left, tree.comparators[0]
+        smaller = isinstance(tree.ops[0], (ast.Lt, ast.LtE))
+        larger = isinstance(tree.ops[0], (ast.Gt, ast.GtE))
+        if smaller and _is_rand(left) and not _has_rand(right):
+            return parse_expression(ast.unparse(right))
+        if larger and _is_rand(right) and not _has_rand(left):
+            return parse_expression(ast.unparse(left))
+    raise ValueError(f"threshold='{threshold}' is not of the form rand() < .... {_HELP}")
+
+
+def _is_rand(node):
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "rand"
+        and not node.args
+    )
+
+
+def _has_rand(node):
+    return any(_is_rand(inner) for inner in ast.walk(node))

@@ -1,0 +1,119 @@
+"""The code object that moves mesoscopic populations by one time step."""
+
+import numpy as np
+from brian2.core.functions import Function
+from brian2.core.variables import AuxiliaryVariable, Variables
+from brian2.groups.group import CodeRunner, Group
+
+from ..codegen.binomial import binomial_draw
+from ..codegen.targets import OwnTemplates
+from .names import covariance_name
+
+__all__ = ["PopulationUpdater"]
+
+_INDICES = ("_pop_idx", "_old_idx", "_pool_idx", "_newest_idx")
+_COUNTS = ("survivors", "survivors_variance", "escape_rate", "lastspike")
+
+
+class PopulationUpdater(OwnTemplates, CodeRunner, Group):
+    """One code object for all populations of a `MesoscopicGroup` (private)."""
+
+    def __init__(self, group):
+        self._group = group
+        CodeRunner.__init__(
+            self,
+            group,
+            "multiscale_population_step",
+            code="",
+            user_code="",
+            clock=group.clock,
+            when="groups",
+            order=group.order,
+            name=f"{group.name}_updater",
+            check_units=False,
+            codeobj_class=group.codeobj_class,
+        )
+        self.variables = Variables(self)
+        self._add_indices()
+        self._add_populations()
+        self._enable_group_attributes()
+
+    def _add_indices(self):
+        group, v = self._group, self.variables
+        v.add_constant("N", len(group))
+        for name in _INDICES:
+            v.add_auxiliary_variable(name, dtype=np.int32)
+            # No two populations share a cohort: generated code may write
+            v[name].unique = True
+        v.add_array("_head", 1, dtype=np.int32, scalar=True)
+        for name in ("t", "dt", "t_in_timesteps"):
+            v.add_reference(name, group, name)
+        v.add_reference("i", group, "i", index="_pop_idx")
+        v._add_variable("binomial_draw", binomial_draw)
+
+    def _add_populations(self):
+        group, v = self._group, self.variables
+        sizes = np.asarray(group.sizes, dtype=float)
+        v.add_array("_size", len(group), values=sizes, index="_pop_idx", constant=True)
+        v.add_array(
+            "_neurons",
+            len(group),
+            values=np.asarray(group.sizes, dtype=np.int32),
+            dtype=np.int32,
+            index="_pop_idx",
+            constant=True,
+        )
+        v.add_array("_total", len(group), values=sizes, index="_pop_idx")
+        v.add_array("_total_variance", len(group), index="_pop_idx")
+
+    def _own_array(self, name, dimensions):
+        if name not in self.variables:
+            self.variables.add_array(
+                name, len(self._group), dimensions=dimensions, index="_pop_idx"
+            )
+
+    def _refer(self, name, group, variable, index):
+        if name not in self.variables:
+            if group.variables[variable].scalar:
+                index = "0"
+            self.variables.add_reference(name, group, variable, index=index)
+
+    def connect(self, roles, covariances):
+        """Make the arrays of the group known under the names of the program."""
+        group, cohorts = self._group, self._group.cohorts
+        names = [*roles.cohort, *covariances, *_COUNTS]
+        for name in names + list(group.passenger_features):
+            self._refer(name, cohorts, name, "_idx")
+            self._refer(f"_old_{name}", cohorts, name, "_old_idx")
+            self._refer(f"_pool_{name}", cohorts, name, "_pool_idx")
+            self._refer(f"_newest_{name}", cohorts, name, "_newest_idx")
+        for name in roles.cohort:
+            dim = group.variables[name].dim
+            self._refer(f"_mean_{name}", group, name, "_pop_idx")
+            self._own_array(f"_saved_{name}", dim)
+        for name in group.population_names:
+            if name not in roles.cohort:
+                self._refer(name, group, name, "_pop_idx")
+
+    def input_variance(self, name):
+        """Array that collects the variance of private input to a variable."""
+        self._own_array(f"_input_var_{name}", self._group.variables[name].dim ** 2)
+        return f"_input_var_{name}"
+
+    def use(self, program):
+        """Take over code and local names of a program."""
+        local = [*program.hoisted, *(f"_sum_{n}" for n in program.sums)]
+        for name in local:
+            if name not in self.variables:
+                self.variables.add_auxiliary_variable(name, dtype=np.float64)
+        self.abstract_code = dict(program.blocks)
+        self.user_code = dict.fromkeys(program.blocks, "")
+        self.template_kwds = {
+            "_cohorts_per_population": self._group.cohorts.size,
+            "_outer_names": program.hoisted,
+            "_sum_names": program.sums,
+            "_sums": program.sums_of,
+        }
+
+    def update_abstract_code(self, run_namespace):
+        self.use(self._group.make_program(run_namespace))
