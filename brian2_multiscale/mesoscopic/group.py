@@ -39,6 +39,7 @@ from .memory import slowest_time_constant
 from .names import covariance_name, pairs
 from .program import Model, Program
 from .roles import find_roles
+from .spikes import PopulationSpikes
 from .updater import PopulationUpdater
 
 __all__ = ["MesoscopicGroup"]
@@ -117,7 +118,7 @@ class MesoscopicGroup(NeuronGroup):
             self, self._model, self._roles, steps + 1, f"{self.name}_cohorts"
         )
         self._updater = PopulationUpdater(self)
-        self.contained_objects.extend([self._updater])
+        self.contained_objects.extend([self._cohorts, self._updater])
         self._connect()
 
     # -- structure -------------------------------------------------------------------
@@ -303,6 +304,21 @@ class MesoscopicGroup(NeuronGroup):
     def cohorts(self):
         """`Cohorts`: what is known of the neurons by the time of their last spike."""
         return self._cohorts
+
+    @property
+    def spikes(self):
+        """`PopulationSpikes`: the neurons, as a source of spikes (made at first use)."""
+        if self._spikes is None:
+            if not self.noise:
+                raise ValueError(
+                    f"{self.name!r} has noise=False: expected numbers of spikes are no "
+                    "whole numbers, so that there are no spikes. Use its variable 'A', "
+                    "or noise=True."
+                )
+            self._spikes = PopulationSpikes(self, f"{self.name}_spikes")
+            self._spikes.hold_for(round(self._fixed_refractory / float(self.clock.dt)))
+            self.contained_objects.append(self._spikes)
+        return self._spikes
 
     @property
     def variables_by_kind(self):

@@ -181,6 +181,7 @@ class Program:
             statements += taken
             survivors, variance = symbol(f"{tag}_m"), symbol(f"{tag}_z")
         statements += self._totals(survivors, variance, finals)
+        statements += self._passengers(tag, refractory)
         statements += _writes({"survivors": survivors, "survivors_variance": variance})
         statements += _writes({"escape_rate": symbol(f"{tag}_rho")})
         statements += _writes(finals)
@@ -261,9 +262,6 @@ class Program:
         ]
         statements += self._add("expected", s(f"{tag}_w"))
         statements += self._moments_of_spikers(tag, means, spread)
-        for passenger in self.model.passengers:
-            for feature in passenger.features:
-                statements += self._add(feature, s(f"{tag}_w") * s(feature))
         return statements
 
     def _moments_of_spikers(self, tag, means, spread):
@@ -341,6 +339,18 @@ class Program:
             statements += self._add(f"mean_{n}", survivors * value)
         return statements
 
+    def _passengers(self, tag, refractory):
+        """Plasticity decays, and counts where a cohort fires."""
+        statements = []
+        for passenger in self.model.passengers:
+            for feature, factor in passenger.decays().items():
+                now = symbol(f"{tag}_now{feature}")
+                statements.append((now.name, symbol(feature) * factor))
+                if not refractory:
+                    statements += self._add(feature, symbol(f"{tag}_w") * now)
+                statements.append((feature, now))
+        return statements
+
     def _add(self, name, value):
         if name not in self.sums:
             self.sums.append(name)
@@ -364,7 +374,10 @@ class Program:
         statements += [(f"_old_{n}", v) for n, v in means.items()]
         statements += [(f"_old_{covariance_name(*p)}", v) for p, v in spread.items()]
         for passenger in self.model.passengers:
-            statements += passenger.renew(s("_inverse"), s("_count"), s("_size"))
+            code, new = passenger.after(lambda f: s(f"_sum_{f}"), s("_inverse"))
+            statements += code
+            statements += [(f"_old_{f}", value) for f, value in new.items()]
+            statements += self._releases(passenger)
         statements += [
             ("_old_survivors", s("_count")),
             ("_old_survivors_variance", sp.S.Zero),
@@ -380,6 +393,19 @@ class Program:
             statements += [(f"_mean_{n}", mean), (f"_saved_{n}", s(f"_mean_{n}"))]
         statements += [(f"_input_var_{n}", sp.S.Zero) for n in self.random]
         statements += [(n, self._final[n]) for n in self.roles.common if n in self._final]
+        return statements
+
+    def _releases(self, passenger):
+        """Amount that all firing neurons release together, and the sum of squares."""
+        statements, s = [], symbol
+        for k in range(passenger.count):
+            mean, square = s(passenger.release(k)), s(passenger.square(k))
+            amount = s("_count") * mean
+            if self.model.noise:
+                spread = _clip(s("_count") * (square - mean**2), 0, _HUGE)
+                amount += sp.sqrt(spread) * sp.Function("standard_normal", real=True)()
+            statements.append((f"{passenger.name}_amount_{k}", amount))
+            statements.append((f"{passenger.name}_squares_{k}", s("_count") * square))
         return statements
 
     def _new_cohort(self):

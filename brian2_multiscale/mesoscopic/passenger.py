@@ -1,0 +1,218 @@
+r"""Variables that follow spikes without acting on them, carried by the cohorts.
+
+Short-term plasticity depends on when its neuron fired but does not change when it
+fires. If it obeys linear equations with constant coefficients between spikes, every
+moment of its eigenmodes :math:`d` decays on its own:
+:math:`E\,d_1^a d_2^b \propto e^{-(a\lambda_1 + b\lambda_2)t}`. So a cohort stores the
+moments that its next spike needs, each of which costs one multiplication per step and
+is added up over the cohorts that fire without any closure; the Gaussian assumption
+enters once per cohort, when the moments of a new one are made.
+"""
+
+import itertools
+
+import sympy as sp
+
+from ..codegen.straightline import symbol
+from ..numerics.gaussian import expectation
+
+__all__ = ["Passenger"]
+
+
+class Passenger:
+    """
+    Linear variables between spikes, polynomial maps at spikes.
+
+    Parameters
+    ----------
+    name : str
+        Beginning of the names of arrays and local variables.
+    rates : dict of str to sympy expression
+        Right-hand sides of the differential equations.
+    jumps : dict of str to sympy expression
+        Value of a variable after a spike.
+    releases : list of sympy expression
+        What a spike releases, in terms of the values before it.
+    order : int
+        1: the neurons of a cohort are alike; 2: they have a covariance.
+
+    Attributes
+    ----------
+    features : list of str
+        Names of the arrays with the moments.
+
+    Raises
+    ------
+    ValueError
+        If an equation is not linear with constant coefficients, a map no polynomial,
+        or a variable never returns to rest.
+    """
+
+    def __init__(self, name, rates, jumps, releases, order):
+        self.name, self.order = name, order
+        self.variables = list(rates)
+        self._symbols = [symbol(n) for n in self.variables]
+        self._modes = [sp.Dummy(f"mode{k}", real=True) for k in range(len(rates))]
+        self._analyse(rates)
+        self._jumps = [jumps.get(n, s) for n, s in zip(rates, self._symbols)]
+        self._releases = list(releases)
+        self._needed = self._collect()
+        self.features = [self._feature(powers) for powers in self._needed]
+
+    def _analyse(self, rates):
+        """Eigenmodes, their rates and the state of rest."""
+        vector = sp.Matrix(list(rates.values()))
+        matrix = vector.jacobian(self._symbols) if rates else sp.zeros(0, 0)
+        offset = vector.xreplace(dict.fromkeys(self._symbols, sp.S.Zero))
+        for n, row in zip(rates, matrix.tolist()):
+            if any(e.free_symbols & {*self._symbols, symbol("t")} for e in row):
+                raise ValueError(
+                    f"The equation of '{n}' is not linear with constant coefficients."
+                )
+        if matrix.det() == 0:
+            raise ValueError(
+                f"The equations of {self.variables} have no state of rest to return to."
+            )
+        self.rest = list(-matrix.LUsolve(offset)) if rates else []
+        if matrix.is_diagonal():
+            self._vectors, diagonal = sp.eye(len(rates)), matrix
+        else:
+            try:
+                self._vectors, diagonal = matrix.diagonalize()
+            except sp.matrices.MatrixError as error:
+                raise ValueError(
+                    f"The equations of {self.variables} have no eigenmodes: {error}"
+                ) from error
+        self.decay = [-sp.simplify(diagonal[k, k]) for k in range(len(rates))]
+        self._inverse = self._vectors.inv()
+
+    def _polynomial(self, expression):
+        """A polynomial of the variables as {powers of the modes: coefficient}."""
+        values = [
+            r + sum(v * d for v, d in zip(row, self._modes))
+            for r, row in zip(self.rest, self._vectors.tolist())
+        ]
+        replaced = expression.xreplace(dict(zip(self._symbols, values)))
+        if not self._modes:
+            return {(): replaced}
+        try:
+            return dict(sp.Poly(sp.expand(replaced), *self._modes).terms())
+        except sp.PolynomialError as error:
+            raise ValueError(
+                f"'{expression}' is no polynomial of {self.variables}"
+            ) from error
+
+    def _products(self):
+        return list(itertools.combinations_with_replacement(range(len(self._jumps)), 2))
+
+    def _collect(self):
+        """All monomials of which the mean over the firing neurons is needed."""
+        self._jump_terms = [self._polynomial(j) for j in self._jumps]
+        self._square_terms = {}
+        if self.order == 2:
+            for i, j in self._products():
+                product = self._jumps[i] * self._jumps[j]
+                self._square_terms[i, j] = self._polynomial(product)
+        self._release_terms = [self._polynomial(r) for r in self._releases]
+        self._release_squares = [self._polynomial(r**2) for r in self._releases]
+        terms = [
+            *self._jump_terms,
+            *self._square_terms.values(),
+            *self._release_terms,
+            *self._release_squares,
+        ]
+        powers = {p for term in terms for p in term if any(p)}
+        return sorted(powers, key=lambda p: (sum(p), p))
+
+    def _feature(self, powers):
+        return f"_{self.name}_moment_{'_'.join(str(p) for p in powers)}"
+
+    # -- the step --------------------------------------------------------------------
+    def decays(self):
+        """``{feature: factor per step}``."""
+        dt = symbol("dt")
+        return {
+            self._feature(p): sp.exp(
+                -dt * sum(k * rate for k, rate in zip(p, self.decay))
+            )
+            for p in self._needed
+        }
+
+    def _mean(self, terms):
+        """Mean over the firing neurons, from the sums over cohorts."""
+        total = terms.get((0,) * len(self._modes), sp.S.Zero)
+        for powers, coefficient in terms.items():
+            if any(powers):
+                total += coefficient * symbol(f"_spikers_{self._feature(powers)}")
+        return total
+
+    def after(self, sums, inverse):
+        """
+        Statements once per population: what is released, and the new cohort.
+
+        Parameters
+        ----------
+        sums : callable
+            ``sums(feature)``: symbol of the weighted sum over cohorts.
+        inverse : symbol
+            One over the sum of the weights.
+
+        Returns
+        -------
+        statements : list of (str, sympy expression)
+            ``_<name>_release_<k>`` and ``_<name>_square_<k>`` are the means of release
+            and squared release of the firing neurons.
+        new : dict of str to sympy expression
+            Feature: its value in the new cohort.
+        """
+        statements = [
+            (f"_spikers_{f}", sums(f) * inverse) for f in self.features
+        ]
+        for k, _ in enumerate(self._releases):
+            statements += [
+                (self.release(k), self._mean(self._release_terms[k])),
+                (self.square(k), self._mean(self._release_squares[k])),
+            ]
+        means, widths, new = self._new_modes()
+        statements += new
+        features = {}
+        for powers in self._needed:
+            monomial = sp.prod(d**k for d, k in zip(self._modes, powers))
+            features[self._feature(powers)] = expectation(monomial, means, widths)
+        return statements, features
+
+    @property
+    def count(self):
+        """Number of releases."""
+        return len(self._releases)
+
+    def release(self, k):
+        return f"_{self.name}_release_{k}"
+
+    def square(self, k):
+        return f"_{self.name}_square_{k}"
+
+    def _new_modes(self):
+        """Mean and covariance of the modes after the spike."""
+        count, prefix = len(self._modes), f"_{self.name}"
+        statements = [
+            (f"{prefix}_new_{k}", self._mean(self._jump_terms[k])) for k in range(count)
+        ]
+        new = [symbol(f"{prefix}_new_{k}") for k in range(count)]
+        shifted = self._inverse * sp.Matrix([n - r for n, r in zip(new, self.rest)])
+        statements += [(f"{prefix}_mode_{k}", shifted[k]) for k in range(count)]
+        means = {d: symbol(f"{prefix}_mode_{k}") for k, d in enumerate(self._modes)}
+        if self.order == 1:
+            return means, {}, statements
+        spread = sp.zeros(count, count)
+        for i, j in self._products():
+            name = f"{prefix}_spread_{i}_{j}"
+            statements.append((name, self._mean(self._square_terms[i, j]) - new[i] * new[j]))
+            spread[i, j] = spread[j, i] = symbol(name)
+        modes = self._inverse * spread * self._inverse.T
+        widths = {}
+        for i, j in self._products():
+            name = f"{prefix}_width_{i}_{j}"
+            statements.append((name, modes[i, j]))
+            widths[self._modes[i], self._modes[j]] = symbol(name)
+        return means, widths, statements

@@ -1,0 +1,136 @@
+"""Spikes of the single neurons of a population."""
+
+import numpy as np
+from brian2.core.spikesource import SpikeSource
+from brian2.core.variables import Variables
+from brian2.groups.group import CodeRunner, Group
+from brian2.groups.neurongroup import to_start_stop
+from brian2.groups.subgroup import Subgroup
+
+from ..codegen.normal import standard_normal
+from ..codegen.targets import OwnTemplates
+
+__all__ = ["PopulationSpikes"]
+
+
+class _Emitter(OwnTemplates, CodeRunner, Group):
+    """Chooses which neurons fire."""
+
+    def __init__(self, neurons, group):
+        self.hold, self.marks, self._group = 1, {}, group
+        CodeRunner.__init__(
+            self,
+            neurons,
+            "multiscale_population_spikes",
+            code="",
+            user_code="",
+            clock=group.clock,
+            when="thresholds",
+            order=group.order,
+            name=f"{neurons.name}_emitter",
+            check_units=False,
+            needed_variables=["rand"],
+            codeobj_class=group.codeobj_class,
+        )
+        self.variables = v = Variables(self)
+        v.add_constant("N", len(neurons))
+        first = np.concatenate([[0], np.cumsum(group.sizes)]).astype(np.int32)
+        v.add_array("_first", len(first), dtype=np.int32, values=first)
+        # Neurons of each population as a circle in the order of their last spike
+        circle = np.arange(len(neurons)).astype(np.int32)
+        v.add_array("_circle", len(neurons), dtype=np.int32, values=circle)
+        for name in ("_front", "_resting"):
+            v.add_array(name, len(group), dtype=np.int32)
+        v.add_array("_slot", 1, dtype=np.int32, scalar=True)
+        v.add_reference("_count", group, "n")
+        v.add_reference("_spikespace", neurons)
+        for index in ("_neuron_idx", "_pop_idx"):
+            v.add_auxiliary_variable(index, dtype=np.int32)
+        v["_neuron_idx"].unique = True
+        v._add_variable("standard_normal", standard_normal)
+        self._enable_group_attributes()
+
+    def mark(self, neurons, name, mean, square):
+        v, group = self.variables, self._group
+        v.add_reference(f"_mark_{name}", neurons, name, index="_neuron_idx")
+        for variable in (mean, square):
+            v.add_reference(variable, group.updater, variable, index="_pop_idx")
+        spread = f"sqrt(clip({square} - {mean}*{mean}, 0, 1e300))"
+        self.marks[f"_mark_{name}"] = f"{mean} + {spread}*standard_normal()"
+
+    def update_abstract_code(self, run_namespace):
+        populations = len(self._group)
+        if "_recent" not in self.variables:
+            length = self.hold * populations
+            self.variables.add_array("_recent", length, dtype=np.int32)
+        self.abstract_code = "\n".join(f"{n} = {code}" for n, code in self.marks.items())
+        self.template_kwds = {"_hold": self.hold, "_populations": populations}
+
+
+class PopulationSpikes(Group, SpikeSource):
+    """
+    The neurons of mesoscopic populations as a source of spikes.
+
+    In every time step as many neurons fire as the population says, chosen at random
+    among those that have not fired within the refractory period (and the longest
+    delay of the projections that start here). Neurons of the first population come
+    first.
+
+    Notes
+    -----
+    Which neuron fires carries no more information than that: the intervals between
+    the spikes of one neuron are not those of the model.
+    """
+
+    def __init__(self, group, name):
+        self.codeobj_class = group.codeobj_class
+        self.group = group
+        total = int(sum(group.sizes))
+        Group.__init__(
+            self,
+            clock=group.clock,
+            when=group.when,
+            order=group.order,
+            namespace=group.namespace,
+            name=name,
+        )
+        self._N, self.start, self.stop = total, 0, total
+        self.variables = v = Variables(self)
+        v.add_constant("N", total)
+        v.add_arange("i", total, constant=True, read_only=True)
+        v.create_clock_variables(group.clock)
+        v.add_array("_spikespace", total + 1, dtype=np.int32)
+        populations = np.repeat(np.arange(len(group)), group.sizes).astype(np.int32)
+        v.add_array(
+            "population",
+            total,
+            dtype=np.int32,
+            values=populations,
+            constant=True,
+            read_only=True,
+        )
+        self.emitter = _Emitter(self, group)
+        self.events = {"spike": "population"}
+        self.thresholder = {"spike": self.emitter}
+        self.contained_objects.append(self.emitter)
+        self._enable_group_attributes()
+
+    def add_mark(self, name, mean, square):
+        """Give every spike a number, drawn when it is fired; the variable's name."""
+        if name not in self.variables:
+            self.variables.add_array(name, self._N, dtype=np.float64)
+            self.emitter.mark(self, name, mean, square)
+        return name
+
+    def hold_for(self, steps):
+        """No neuron fires twice within this many time steps."""
+        self.emitter.hold = max(self.emitter.hold, int(steps))
+
+    def __getitem__(self, item):
+        return Subgroup(self, *to_start_stop(item, self._N))
+
+    def __len__(self):
+        return self._N
+
+    def __repr__(self):
+        return f"<PopulationSpikes {self.name!r}: {self._N} neurons>"
