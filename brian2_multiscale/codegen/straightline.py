@@ -178,7 +178,7 @@ def _refuse_unknown(value, derivatives):
 
 class Hoister:
     """
-    Takes out of expressions what does not depend on the inner index of a loop.
+    Takes out of an inner loop what does not depend on its index.
 
     Parameters
     ----------
@@ -191,22 +191,34 @@ class Hoister:
     ----------
     statements : list of (str, sympy expression)
         Assignments to execute before the inner loop.
+    outside : dict of symbol to sympy expression
+        Local names of the inner loop that turned out to be the same for all.
     """
 
     def __init__(self, varying, prefix="_outer"):
         self.varying = set(varying)
         self.prefix = prefix
         self.statements = []
+        self.outside = {}
         self._names = {}
 
     @property
     def names(self):
         return [name for name, _ in self.statements]
 
-    def apply(self, statements):
-        """The statements with everything constant replaced; names become varying."""
+    def apply(self, statements, kept=()):
+        """
+        The statements that remain in the loop.
+
+        Names in `kept` are assigned in the loop in any case.
+        """
         result = []
         for name, value in statements:
+            value = sp.sympify(value).xreplace(self.outside)
+            fixed = not names_in(value) & self.varying and not value.is_Boolean
+            if fixed and name not in kept:
+                self.outside[symbol(name)] = self._constant(value)
+                continue
             result.append((name, self(value)))
             self.varying.add(name)
         return result

@@ -93,6 +93,11 @@ class Cohorts(Group):
                     dtype=owner.dtype_of(name),
                 )
 
+        for name in equations.stochastic_variables:
+            self.variables.add_auxiliary_variable(
+                name, dimensions=(second**-0.5).dim, dtype=np.float64
+            )
+
     def _refer_to(self, owner, name):
         index = "0" if owner.variables[name].scalar else "population"
         self.variables.add_reference(name, owner, name, index=index)
@@ -118,11 +123,11 @@ class Cohorts(Group):
             dtype=bool,
         )
 
-    def add_covariance(self, first, second):
+    def add_covariance(self, first, second, *dimensions):
         """Array of a covariance within each cohort; its name."""
         name = covariance_name(first, second)
         if name not in self.variables:
-            dim = self.equations[first].dim * self.equations[second].dim
+            dim = dimensions[0] * dimensions[1]
             self.variables.add_array(name, self._stop, dimensions=dim)
         return name
 

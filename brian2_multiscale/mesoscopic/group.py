@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 from brian2.core.namespace import get_local_namespace
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
@@ -11,25 +10,21 @@ from brian2.equations.equations import (
     Equations,
     SingleEquation,
 )
+from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.group import get_dtype
 from brian2.groups.neurongroup import NeuronGroup
-from brian2.groups.subgroup import Subgroup
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
     DimensionMismatchError,
-    Quantity,
-    get_dimensions,
 )
-from brian2.equations.unitcheck import check_dimensions
 
 from ..codegen.straightline import (
     names_in,
     parse,
     parse_expression,
     simultaneous,
-    symbol,
 )
 from .checks import check_names, check_sizes, check_stateless, check_time
 from .cohorts import Cohorts
@@ -80,11 +75,12 @@ class MesoscopicGroup(NeuronGroup):
         )
         self._model = _plain(model)
         self._dtype = dtype
-        self._private = set()
-        self.passengers = []
+        self._model_with_flags = model
+        self._wired, self._regularity = [], False
+        self.passengers, self._plasticities = [], []
         self.closure_order = _checked_order(closure_order)
         self.noise = bool(noise)
-        self.hazard = _checked_hazard(hazard, threshold)
+        self.hazard, self.rule = _checked_hazard(hazard, threshold)
         self.reset_statements = reset or ""
         self._reset = self._checked_reset()
         self._roles = find_roles(model, self._reset)
@@ -207,13 +203,26 @@ class MesoscopicGroup(NeuronGroup):
         return max(math.ceil(duration / dt - 1e-9), shortest)
 
     def _connect(self):
+        roles, names = self._roles, []
         if self.closure_order == 2:
-            self._covariances = [
-                self._cohorts.add_covariance(a, b) for a, b in pairs(self._roles.random)
+            holes = [f"_hole_{n}" for n in self._wired]
+            outside = [*roles.private, *holes]
+            mixed = [(a, b) for a in roles.random for b in outside]
+            names = [
+                self._cohorts.add_covariance(a, b, self._dimension(a), self._dimension(b))
+                for a, b in [*pairs(roles.random), *mixed]
             ]
-            for name in self._roles.random:
-                self._updater.input_variance(name)
-        self._updater.connect(self._roles, self._covariances)
+            self._updater.share(
+                {
+                    covariance_name(a, b): self._dimension(a) * self._dimension(b)
+                    for a, b in pairs(outside)
+                }
+            )
+        self._updater.connect(roles, names)
+
+    def _dimension(self, name):
+        name = name[len("_hole_") :] if name.startswith("_hole_") else name
+        return self._model[name].dim
 
     # -- for the objects of the group -------------------------------------------------
     @property
@@ -253,21 +262,34 @@ class MesoscopicGroup(NeuronGroup):
         refractory = parse_expression(
             f"timestep({self.refractory_expression}, dt)".replace("second", "1")
         )
+        for plasticity in self._plasticities:
+            plasticity.prepare(run_namespace)
         model = Model(
             update=parse(code),
             reset=self._reset,
             hazard=hazard,
+            rule=self.rule,
             refractory=expand_subexpressions(refractory, self._model),
             roles=self._roles,
             frozen=self._frozen,
             order=self.closure_order,
             noise=self.noise,
             passengers=self.passengers,
+            wired=tuple(self._wired),
+            regularity=self._regularity,
+            length=self.memory_in_steps,
         )
         return Program(model)
 
     def _resolved(self, run_namespace):
         identifiers = set(self._model.names) | self._model.identifiers | {"dt"}
+        if self.closure_order == 1 and (
+            self._roles.private or any(_is_noisy(eq) for eq in self._model.values())
+        ):
+            raise ValueError(
+                "White noise (xi) makes the neurons of a cohort differ, which needs "
+                "closure_order=2."
+            )
         expressions = [self.hazard, *(str(v) for v in self._reset.values())]
         for expression in expressions:
             identifiers |= names_in(parse_expression(expression))
@@ -306,6 +328,48 @@ class MesoscopicGroup(NeuronGroup):
         return self._cohorts
 
     @property
+    def updater(self):
+        """The code object that moves the populations (for projections)."""
+        return self._updater
+
+    def receive_private(self, name):
+        """
+        Prepare for input that differs between the neurons of a population.
+
+        Returns the variable whose arrays ``_input_<var, depth, filling>_<variable>`` of
+        the `updater` collect its variance (and, weighted with it, the hole behind each
+        impulse), or None if the closure has no covariances.
+        """
+        if self.closure_order == 1:
+            return None
+        if name not in self._wired:
+            self._wired.append(name)
+            self._roles = find_roles(self._model_with_flags, self._reset, self._wired)
+            self._updater.listen(name)
+            self._connect()
+        return name
+
+    def follow_regularity(self):
+        """Keep track of how regularly the neurons fire (for what listens to some)."""
+        if not self._regularity:
+            self._regularity = True
+            self._updater.follow_regularity()
+
+    @property
+    def memory_in_steps(self):
+        """Number of cohorts between the last spikes and the pool."""
+        return self._cohorts.size - 1
+
+    def add_passenger(self, passenger, parameters, plasticity):
+        """Let the cohorts carry the plasticity of a projection."""
+        self.passengers.append(passenger)
+        self._plasticities.append(plasticity)
+        for feature in passenger.features:
+            self._cohorts.variables.add_array(feature, len(self._cohorts))
+        self._updater.carry(passenger, parameters)
+        self._connect()
+
+    @property
     def spikes(self):
         """`PopulationSpikes`: the neurons, as a source of spikes (made at first use)."""
         if self._spikes is None:
@@ -332,7 +396,7 @@ class MesoscopicGroup(NeuronGroup):
             for kind, names in self.variables_by_kind.items()
         )
         sizes = self.sizes[0] if len(self.sizes) == 1 else self.sizes
-        ages = self._cohorts.size - 1 if self._cohorts is not None else 0
+        ages = self.memory_in_steps
         return (
             f"<MesoscopicGroup {self.name!r}: N = {sizes}, memory of "
             f"{ages} steps of {self.clock.dt}; {kinds}>"
@@ -357,6 +421,10 @@ def _plain(model):
     )
 
 
+def _is_noisy(equation):
+    return equation.type == DIFFERENTIAL_EQUATION and bool(equation.stochastic_variables)
+
+
 def _checked_order(order):
     if order not in (1, 2):
         raise ValueError(
@@ -375,4 +443,4 @@ def _checked_hazard(hazard, threshold):
         return hazard_of_threshold(threshold)
     if not isinstance(hazard, str):
         raise TypeError(f"hazard must be a string expression, got {hazard!r}.")
-    return hazard
+    return hazard, "trapezoid"

@@ -28,8 +28,10 @@ def hazard_of_threshold(threshold):
 
     Returns
     -------
-    str
-        The hazard, an expression with the unit Hz.
+    hazard : str
+        An expression with the unit Hz.
+    rule : {'linear', 'exponential'}
+        Whether the probability of a step is X*dt or 1 - exp(-X*dt).
 
     Raises
     ------
@@ -41,16 +43,17 @@ def hazard_of_threshold(threshold):
     if not isinstance(threshold, str):
         raise TypeError(f"threshold must be a string, got {threshold!r}. {_HELP}")
     probability = _probability(threshold)
-    step = symbol("dt")
+    step, rule = symbol("dt"), "linear"
     hazard = sp.simplify(probability / step) if probability.has(step) else None
     if hazard is not None and hazard.has(step):
+        rule = "exponential"
         hazard = _rate_of_survival(1 - probability, step)
     if hazard is None or hazard.has(step):
         raise ValueError(
             f"threshold='{threshold}' has a probability per step that is neither of "
             f"the form X*dt nor 1 - exp(-X*dt). {_HELP}"
         )
-    return sympy_to_str(hazard)
+    return sympy_to_str(hazard), rule
 
 
 def _rate_of_survival(survival, step):

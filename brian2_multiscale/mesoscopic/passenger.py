@@ -50,6 +50,8 @@ class Passenger:
 
     def __init__(self, name, rates, jumps, releases, order):
         self.name, self.order = name, order
+        #: Numbers for the constants of the expressions, known when a run begins
+        self.numbers = {}
         self.variables = list(rates)
         self._symbols = [symbol(n) for n in self.variables]
         self._modes = [sp.Dummy(f"mode{k}", real=True) for k in range(len(rates))]
@@ -130,13 +132,16 @@ class Passenger:
     # -- the step --------------------------------------------------------------------
     def decays(self):
         """``{feature: factor per step}``."""
-        dt = symbol("dt")
-        return {
-            self._feature(p): sp.exp(
-                -dt * sum(k * rate for k, rate in zip(p, self.decay))
-            )
-            for p in self._needed
+        rates = {
+            p: sum(k * rate for k, rate in zip(p, self.decay)) for p in self._needed
         }
+        return {
+            self._feature(p): sp.exp(-symbol("dt") * self._known(rate))
+            for p, rate in rates.items()
+        }
+
+    def _known(self, expression):
+        return sp.sympify(expression).xreplace(self.numbers)
 
     def _mean(self, terms):
         """Mean over the firing neurons, from the sums over cohorts."""
@@ -160,8 +165,8 @@ class Passenger:
         Returns
         -------
         statements : list of (str, sympy expression)
-            ``_<name>_release_<k>`` and ``_<name>_square_<k>`` are the means of release
-            and squared release of the firing neurons.
+            `release` and `square` name the means of release and squared release of
+            the neurons that fire.
         new : dict of str to sympy expression
             Feature: its value in the new cohort.
         """
@@ -191,6 +196,12 @@ class Passenger:
 
     def square(self, k):
         return f"_{self.name}_square_{k}"
+
+    def amount(self, k):
+        return f"_{self.name}_amount_{k}"
+
+    def squares(self, k):
+        return f"_{self.name}_squares_{k}"
 
     def _new_modes(self):
         """Mean and covariance of the modes after the spike."""

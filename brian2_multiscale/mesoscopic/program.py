@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from . import regularity
 from ..codegen.straightline import Hoister, emit, names_in, symbol, tangents
 from ..numerics.gaussian import expectation
 from .names import covariance_name, pairs
@@ -39,6 +40,10 @@ class Model:
     reset : dict of str to sympy expression
     hazard : sympy expression
         Without subexpressions.
+    rule : {'linear', 'exponential', 'trapezoid'}
+        Probability of a step: rho*dt or 1 - exp(-rho*dt) with the hazard after the
+        integration, as a threshold in a `NeuronGroup`, or 1 - exp(-rho*dt) with the
+        mean of the hazards before and after.
     refractory : sympy expression
         Number of time steps.
     roles : Roles
@@ -48,18 +53,28 @@ class Model:
         1: means of the cohorts, 2: covariances, too.
     noise : bool
     passengers : list
-        Additional `LinearPassenger` objects (plasticity of projections).
+        `Passenger` objects (plasticity of projections).
+    wired : tuple of str
+        Variables with input that differs between the neurons of a population.
+    regularity : bool
+        Whether to follow how regularly the neurons fire.
+    length : int
+        Number of cohorts in the memory.
     """
 
     update: list
     reset: dict
     hazard: sp.Expr
+    rule: str
     refractory: sp.Expr
     roles: Roles
     frozen: frozenset
     order: int
     noise: bool
     passengers: list
+    wired: tuple = ()
+    regularity: bool = False
+    length: int = 0
 
 
 class Program:
@@ -81,13 +96,20 @@ class Program:
 
     def __init__(self, model):
         self.model, self.roles = model, model.roles
-        self.random = self.roles.random if model.order == 2 else ()
-        self.pairs = pairs(self.random)
+        second = model.order == 2
+        self.random = self.roles.random if second else ()
+        self.private = self.roles.private if second else ()
+        self.wired = model.wired if second else ()
+        self.holes = [f"_hole_{n}" for n in self.wired]
+        self.outside = (*self.private, *self.holes)
+        self.pairs = [*pairs(self.random)]
+        self.pairs += [(a, b) for a in self.random for b in self.outside]
+        self.outside_pairs = pairs(self.outside)
         self.sums = []
         self.sums_of = {}
         self._outer = Hoister((), "_outer")
         self._split_update()
-        self.selection = Selection(model.hazard, self.random)
+        self.selection = Selection(model.hazard, (*self.random, *self.private))
         before = self._before()
         active = self._cohort("_x", refractory=False)
         refractory = self._cohort("_r", refractory=True)
@@ -108,21 +130,28 @@ class Program:
     def _split_update(self):
         """Sort the method's statements: final writes, common ones, all others."""
         roles = self.roles
-        self.noises = [n for n, value in self.model.update if _is_noise(n)]
-        moving = {*roles.cohort, *self.noises, *PER_NEURON}
+        self.noises = [n for n, _ in self.model.update if _is_noise(n)]
+        moving = {*roles.cohort, *self.noises, *PER_NEURON, *self.private}
+        silent = {symbol(n): sp.S.Zero for n in self.noises}
+        cohort = {*roles.cohort, *PER_NEURON}
         self._body, self._final = [], {}
         for name, value in self.model.update:
             if name in self.noises:
                 continue
             if name in {*roles.common, *roles.cohort}:
                 self._final[name] = value
-            elif names_in(value) & moving:
+                continue
+            if names_in(value) & moving:
                 moving.add(name)
                 self._body.append((name, value))
+            if names_in(value) & cohort:
+                cohort.add(name)
             else:
-                self._outer.statements.append((name, value))
+                self._outer.statements.append((name, value.xreplace(silent)))
         self._new_common = {
-            symbol(n): self._final[n] for n in roles.common if n in self._final
+            symbol(n): self._final[n].xreplace(silent)
+            for n in roles.common
+            if n in self._final
         }
         self._new_common[symbol("t")] = symbol("t") + symbol("dt")
 
@@ -144,29 +173,34 @@ class Program:
         """What comes first in a population."""
         s = symbol
         statements = [("_refractory_steps", self.model.refractory)]
+        if self.model.regularity:
+            half = sp.Rational(1, 2)
+            statements.append(("_oldest", (self.model.length + half) * s("dt")))
         for name in self.roles.cohort:
             kick = s(f"_mean_{name}") - s(f"_saved_{name}")
             statements.append((f"_kick_{name}", kick))
-        for name in self.random:
-            variance = s(f"_input_var_{name}")
-            statements.append((f"_kick_var_{name}", variance))
         for name in self.roles.renewed:
             statements.append(self._undo_kick(name))
-            if name in self.random:
-                statements.append(self._undo_kick(name, "var_"))
         missing = s("_size") - s("_total")
         enough = _int(s("_total_variance") > _FEW)
         correction = missing * enough / (s("_total_variance") + _FEW)
         statements.append(("_correction", correction))
+        for name in self.wired:
+            weight = s(f"_input_var_{name}") + _TINY
+            statements += [
+                (f"_depth_{name}", s(f"_input_depth_{name}") / weight),
+                (f"_filling_{name}", sp.exp(-s(f"_input_filling_{name}") / weight)),
+                (f"_spread_{name}", s(f"_input_var_{name}")),
+            ]
         return statements
 
-    def _undo_kick(self, name, what=""):
+    def _undo_kick(self, name):
         # In a NeuronGroup the reset comes after the synapses of the same step, so
         # that what they add to the voltage of a neuron that has just fired is lost.
-        lost = symbol(f"_kick_{what}{name}")
+        lost = symbol(f"_kick_{name}")
         if name in self.model.frozen:
             lost *= _int(symbol("_refractory_steps") <= 1)
-        return f"_newest_{what}{name}", symbol(f"_newest_{what}{name}") - lost
+        return f"_newest_{name}", symbol(f"_newest_{name}") - lost
 
     # -- one cohort ----------------------------------------------------------------
     def _cohort(self, tag, refractory):
@@ -175,52 +209,75 @@ class Program:
         statements += self._hazard(tag, means, spread)
         finals, final_spread = means, spread
         survivors, variance = symbol("survivors"), symbol("survivors_variance")
+        rate = symbol(f"{tag}_rho")
         if not refractory:
             statements += self._firing(tag, means, spread)
             taken, finals, final_spread = self._survivors(tag, means, spread)
             statements += taken
             survivors, variance = symbol(f"{tag}_m"), symbol(f"{tag}_z")
+            if self.selection.active and self.model.rule == "trapezoid":
+                rate = symbol(f"{tag}_calm")
         statements += self._totals(survivors, variance, finals)
         statements += self._passengers(tag, refractory)
         statements += _writes({"survivors": survivors, "survivors_variance": variance})
-        statements += _writes({"escape_rate": symbol(f"{tag}_rho")})
-        statements += _writes(finals)
-        statements += _writes({covariance_name(*p): v for p, v in final_spread.items()})
-        varying = {
+        statements += _writes({"escape_rate": rate})
+        statements += _writes({n: finals[n] for n in self.roles.cohort})
+        statements += _writes({covariance_name(*p): final_spread[p] for p in self.pairs})
+        self._outer.varying = {
             *self.roles.cohort,
             *(covariance_name(*p) for p in self.pairs),
             *("survivors", "survivors_variance", "escape_rate", "lastspike"),
             *(n for p in self.model.passengers for n in p.features),
         }
-        self._outer.varying = varying
-        return self._outer.apply(statements)
+        arrays = self._outer.varying | {f"_add_{n}" for n in self.sums}
+        return self._outer.apply(statements, kept=arrays)
 
     def _integrate(self, tag, refractory, frozen):
         """Input of the last step, then the numerical method."""
         names = {n: f"{tag}_0_{n}" for n in self.roles.cohort}
-        statements = []
+        names.update({n: f"{tag}_0_{n}" for n in self.private})
+        statements, body = [], []
         for n, name in names.items():
-            kick = 0 if n in frozen else symbol(f"_kick_{n}")
-            statements.append((name, symbol(n) + kick))
-        body = self._renamed(tag, names, refractory)
+            kick = 0
+            if n in self.roles.cohort and n not in frozen:
+                kick = symbol(f"_kick_{n}")
+            if n in self.wired and n not in frozen:
+                # Private input: noise that is less after a spike of the same source
+                kick += symbol(f"xi_input_{n}")
+                kick -= symbol(f"_depth_{n}") * symbol(f"{tag}_0__hole_{n}")
+                body.append((name, symbol(n) + kick))
+            else:
+                statements.append((name, symbol(n) + kick))
+        body += self._renamed(tag, names, refractory)
         mean = {n: symbol(names[n] if n in frozen else f"{tag}_1_{n}") for n in names}
-        if not self.random:
+        if not (self.random or self.private):
             return statements + body, mean, {}
-        known = {}
-        for a, b in self.pairs:
+        return self._with_spread(tag, names, statements, body, mean, frozen)
+
+    def _with_spread(self, tag, names, statements, body, mean, frozen):
+        """Means to second order and covariances after the step."""
+        s = symbol
+        start, variances = {}, {s(n): s("dt") for n in self.noises}
+        for n in (*self.random, *self.private):
+            # Before input: the name in the arrays
+            start[n] = n if n in self.wired else names[n]
+        for hole in self.holes:
+            n = hole[len("_hole_") :]
+            start[hole] = f"{tag}_0_{hole}"
+            variances[s(f"xi_input_{n}")] = s(f"_spread_{n}")
+            refill = s(f"_filling_{n}") * s(start[hole]) + s(f"xi_input_{n}")
+            body.append((f"{tag}_1_{hole}", refill))
+        known = {(n.name, n.name): v for n, v in variances.items()}
+        for a, b in [*self.pairs, *self.outside_pairs]:
             name = covariance_name(a, b)
-            kick = symbol(f"_kick_var_{a}") if a == b and a not in frozen else 0
-            statements.append((f"{tag}_0_{name}", symbol(name) + kick))
-            known[names[a], names[b]] = symbol(f"{tag}_0_{name}")
-            known[names[b], names[a]] = symbol(f"{tag}_0_{name}")
-        known.update({(n, n): symbol("dt") for n in self.noises})
-        seeds = [*(names[n] for n in self.random), *self.noises]
+            known[start[a], start[b]] = known[start[b], start[a]] = s(name)
+        seeds = [*start.values(), *(n.name for n in variances)]
         body, slopes, extra = tangents(body, seeds, known, f"{tag}_d")
         rows = {
-            n: {names[n]: sp.S.One} if n in frozen else slopes.get(f"{tag}_1_{n}", {})
-            for n in self.random
+            n: {start[n]: sp.S.One} if n in frozen else slopes.get(f"{tag}_1_{n}", {})
+            for n in start
         }
-        for a, b in self.pairs:
+        for a, b in [*self.pairs, *self.outside_pairs]:
             moved = sum(
                 left * right * known.get((i, j), 0)
                 for i, left in rows[a].items()
@@ -230,28 +287,31 @@ class Program:
         for n in names:
             if n not in frozen:
                 mean[n] += extra.get(f"{tag}_1_{n}", 0)
-        silent = {symbol(n): sp.S.Zero for n in self.noises}
+        silent = {n: sp.S.Zero for n in variances}
+        silent.update({s(start[h]): sp.S.Zero for h in self.holes})
         body = [(n, sp.sympify(value).xreplace(silent)) for n, value in body]
         body += [(f"{tag}_2_{n}", value) for n, value in mean.items()]
         mean = {n: symbol(f"{tag}_2_{n}") for n in mean}
-        spread = {p: symbol(f"{tag}_1_{covariance_name(*p)}") for p in self.pairs}
+        spread = {
+            p: symbol(f"{tag}_1_{covariance_name(*p)}")
+            for p in [*self.pairs, *self.outside_pairs]
+        }
         return statements + body, mean, spread
 
     def _hazard(self, tag, means, spread):
         values = {symbol(n): v for n, v in means.items()}
-        values.update(self._new_common)
-        return self.selection.statements(tag, values, _lookup(spread))
+        values = {**self._new_common, **values}
+        return self.selection.statements(tag, values, _lookup(spread), self.holes)
 
     def _firing(self, tag, means, spread):
         """Probability to fire, who fires, and who is left."""
         s = symbol
-        rate = (s("escape_rate") + s(f"{tag}_rho")) / 2
         weight = s(f"{tag}_p") * (
             s("survivors") + s("_correction") * s("survivors_variance")
         )
         left, firing = s(f"{tag}_left"), s(f"{tag}_p") * s("survivors")
         statements = [
-            (f"{tag}_left", sp.exp(-s("dt") * rate)),
+            (f"{tag}_left", self._silence(tag)),
             (f"{tag}_p", 1 - left),
             (f"{tag}_fired", firing),
             (f"{tag}_w", weight),
@@ -262,48 +322,45 @@ class Program:
         ]
         statements += self._add("expected", s(f"{tag}_w"))
         statements += self._moments_of_spikers(tag, means, spread)
+        if self.model.regularity:
+            code, sums = regularity.cohort(tag)
+            statements += code
+            for name, value in sums.items():
+                statements += self._add(name, value)
         return statements
+
+    def _silence(self, tag):
+        """Probability not to fire in the step."""
+        rate, dt = symbol(f"{tag}_rho"), symbol("dt")
+        if self.model.rule == "linear":
+            return 1 - _clip(rate * dt, 0, 1)
+        if self.model.rule == "trapezoid":
+            rate = (rate + symbol("escape_rate")) / 2
+        return sp.exp(-dt * rate)
 
     def _moments_of_spikers(self, tag, means, spread):
         """Sums for mean and covariance of the new cohort."""
-        firing = {
-            symbol(n): means[n] + self.selection.shift(tag, n)
-            if n in self.random
-            else means[n]
-            for n in means
-        }
-        widths = {
-            (symbol(a), symbol(b)): c + self.selection.widening(tag, a, b)
-            for (a, b), c in spread.items()
-        }
-        random = {symbol(n) for n in self.random}
-        fixed = {s: v for s, v in firing.items() if s not in random}
-        fixed.update(self._new_common)
-        statements = []
-        names = {}
-        for s in random:
-            names[s] = symbol(f"{tag}_s_{s.name}")
-            statements.append((names[s].name, firing[s]))
-        for (a, b), value in widths.items():
-            names[a, b] = symbol(f"{tag}_s_{covariance_name(a.name, b.name)}")
-            statements.append((names[a, b].name, value))
-        self._firing_means = {s: names[s] for s in random}
-        self._firing_widths = {p: names[p] for p in widths}
+        differ = (*self.random, *self.outside)
+        firing = {symbol(n): v for n, v in means.items()}
+        firing.update({symbol(h): sp.S.Zero for h in self.holes})
+        centres, widths, statements = {}, {}, []
+        for n in differ:
+            centres[symbol(n)] = symbol(f"{tag}_s_{n}")
+            value = firing[symbol(n)] + self.selection.shift(tag, n)
+            statements.append((f"{tag}_s_{n}", value))
+        for (a, b), c in spread.items():
+            name = f"{tag}_s_{covariance_name(a, b)}"
+            widths[symbol(a), symbol(b)] = symbol(name)
+            statements.append((name, c + self.selection.widening(tag, a, b)))
+        fixed = {s: v for s, v in firing.items() if s not in centres}
+        fixed = {**self._new_common, **fixed}
+        fixed = {s: v for s, v in fixed.items() if s not in centres}
         weight = symbol(f"{tag}_w")
-        for n in self._summed():
-            value = self._expected(self._after_reset(n)).xreplace(fixed)
-            statements += self._add(f"new_{n}", weight * value)
-        for a, b in self.pairs:
-            if a in self._summed() and b in self._summed():
-                product = sp.expand(self._after_reset(a) * self._after_reset(b))
-                value = self._expected(product).xreplace(fixed)
-                statements += self._add(f"new_{covariance_name(a, b)}", weight * value)
+        for name, value in self._wanted():
+            if differ:
+                value = _expectation(value, centres, widths)
+            statements += self._add(f"new_{name}", weight * value.xreplace(fixed))
         return statements
-
-    def _expected(self, value):
-        if not self.random:
-            return value
-        return expectation(value, self._firing_means, self._firing_widths)
 
     def _after_reset(self, name):
         return self.model.reset.get(name, symbol(name))
@@ -311,32 +368,56 @@ class Program:
     def _summed(self):
         """Variables whose value after the reset depends on the cohort."""
         cohort = {*self.roles.cohort, *PER_NEURON}
-        return [
-            n for n in self.roles.cohort if names_in(self._after_reset(n)) & cohort
-        ]
+        return [n for n in self.roles.cohort if names_in(self._after_reset(n)) & cohort]
+
+    def _new_pairs(self):
+        """Covariances that a new cohort does not begin without."""
+        summed = {*self._summed(), *self.outside}
+        return [(a, b) for a, b in self.pairs if a in summed and b in summed]
+
+    def _wanted(self):
+        """Means over the firing neurons that make a new cohort."""
+        wanted = [(n, self._after_reset(n)) for n in self._summed()]
+        new_pairs = self._new_pairs()
+        late = sorted({b for _, b in new_pairs if b in self.outside})
+        wanted += [(b, symbol(b)) for b in late]
+        for a, b in new_pairs:
+            product = sp.expand(self._after_reset(a) * self._after_reset(b))
+            wanted.append((covariance_name(a, b), product))
+        return wanted
 
     def _survivors(self, tag, means, spread):
         """Those who fire take their share of mean and covariance away."""
         if not self.selection.active:
             return [], means, spread
         s, ratio = symbol, symbol(f"{tag}_ratio")
-        share = s(f"{tag}_p") / _clip(s(f"{tag}_left"), sp.Rational(1, 2), 1)
-        shift = {n: self.selection.shift(tag, n) for n in self.random}
+        left = _clip(s(f"{tag}_left"), sp.Rational(1, 2), 1)
+        statements = [
+            (f"{tag}_some", left),
+            (ratio.name, s(f"{tag}_p") / s(f"{tag}_some")),
+            (
+                f"{tag}_calm",
+                self.selection.calm(tag, s(f"{tag}_p"), s(f"{tag}_some")),
+            ),
+        ]
+        shift = {
+            n: self.selection.shift(tag, n) for n in (*self.random, *self.outside)
+        }
         finals = {
             n: v - ratio * shift[n] if n in self.random else v for n, v in means.items()
         }
         final_spread = {}
-        for (a, b), c in spread.items():
+        for a, b in self.pairs:
             taken = ratio * (1 + ratio) * shift[a] * shift[b]
-            value = c - ratio * self.selection.widening(tag, a, b) - taken
+            value = spread[a, b] - ratio * self.selection.widening(tag, a, b) - taken
             final_spread[a, b] = _clip(value, 0, _HUGE) if a == b else value
-        return [(ratio.name, share)], finals, final_spread
+        return statements, finals, final_spread
 
     def _totals(self, survivors, variance, finals):
         statements = self._add("total", survivors)
         statements += self._add("total_variance", variance)
-        for n, value in finals.items():
-            statements += self._add(f"mean_{n}", survivors * value)
+        for n in self.roles.cohort:
+            statements += self._add(f"mean_{n}", survivors * finals[n])
         return statements
 
     def _passengers(self, tag, refractory):
@@ -368,9 +449,10 @@ class Program:
         statements += [("_inverse", 1 / (s("_sum_expected") + _TINY))]
         means, spread, new = self._new_cohort()
         statements += new
-        values = {symbol(n): v for n, v in means.items()} | self._new_common
-        statements += self.selection.statements("_new", values, _lookup(spread))
-        statements += self._merge()
+        outside = self._outside_values()
+        values = {**self._new_common, **{symbol(n): v for n, v in means.items()}}
+        hazard = self.selection.statements("_new", values, _lookup({**spread, **outside}))
+        statements += hazard + self._merge()
         statements += [(f"_old_{n}", v) for n, v in means.items()]
         statements += [(f"_old_{covariance_name(*p)}", v) for p, v in spread.items()]
         for passenger in self.model.passengers:
@@ -388,12 +470,39 @@ class Program:
             ("A", s("_count") / (s("_size") * s("dt"))),
             ("A_expected", s("_expected") / (s("_size") * s("dt"))),
         ]
+        statements += self._population_means(means)
+        statements += [(covariance_name(*p), v) for p, v in outside.items()]
+        for n in self.wired:
+            for what in ("var", "depth", "filling"):
+                statements.append((f"_input_{what}_{n}", sp.S.Zero))
+        if self.model.regularity:
+            statements += regularity.after()
+        return statements + self._common_writes()
+
+    def _population_means(self, means):
+        statements, s = [], symbol
         for n in self.roles.cohort:
-            mean = (s(f"_sum_mean_{n}") + s("_count") * means[n]) / (s("_total") + _TINY)
-            statements += [(f"_mean_{n}", mean), (f"_saved_{n}", s(f"_mean_{n}"))]
-        statements += [(f"_input_var_{n}", sp.S.Zero) for n in self.random]
-        statements += [(n, self._final[n]) for n in self.roles.common if n in self._final]
+            total = s(f"_sum_mean_{n}") + s("_count") * means[n]
+            statements += [
+                (f"_mean_{n}", total / (s("_total") + _TINY)),
+                (f"_saved_{n}", s(f"_mean_{n}")),
+            ]
         return statements
+
+    def _outside_values(self):
+        """Covariances of what all cohorts have in common, after the step."""
+        now = self._outer.outside
+        return {
+            p: now[symbol(f"_x_1_{covariance_name(*p)}")] for p in self.outside_pairs
+        }
+
+    def _common_writes(self):
+        now = self._outer.outside
+        return [
+            (n, now.get(symbol(f"_x_2_{n}"), self._new_common[symbol(n)]))
+            for n in self.roles.common
+            if n in self._final
+        ]
 
     def _releases(self, passenger):
         """Amount that all firing neurons release together, and the sum of squares."""
@@ -404,8 +513,8 @@ class Program:
             if self.model.noise:
                 spread = _clip(s("_count") * (square - mean**2), 0, _HUGE)
                 amount += sp.sqrt(spread) * sp.Function("standard_normal", real=True)()
-            statements.append((f"{passenger.name}_amount_{k}", amount))
-            statements.append((f"{passenger.name}_squares_{k}", s("_count") * square))
+            statements.append((passenger.amount(k), amount))
+            statements.append((passenger.squares(k), s("_count") * square))
         return statements
 
     def _new_cohort(self):
@@ -418,12 +527,15 @@ class Program:
                 value = symbol(f"_sum_new_{n}") * symbol("_inverse")
             statements.append((f"_new_{n}", value))
             means[n] = symbol(f"_new_{n}")
+        present = self._new_pairs()
         for a, b in self.pairs:
             name = covariance_name(a, b)
-            if a not in summed or b not in summed:
+            if (a, b) not in present:
                 spread[a, b] = sp.S.Zero
                 continue
-            value = symbol(f"_sum_new_{name}") * symbol("_inverse") - means[a] * means[b]
+            inverse = symbol("_inverse")
+            other = symbol(f"_sum_new_{b}") * inverse if b in self.outside else means[b]
+            value = symbol(f"_sum_new_{name}") * inverse - means[a] * other
             statements.append((f"_new_{name}", _clip(value, 0, _HUGE) if a == b else value))
             spread[a, b] = symbol(f"_new_{name}")
         return means, spread, statements
@@ -440,7 +552,7 @@ class Program:
             statements.append((f"_apart_{n}", s(f"_old_{n}") - s(f"_pool_{n}")))
         for a, b in self.pairs:
             name = covariance_name(a, b)
-            apart = share * (1 - share) * difference[a] * difference[b]
+            apart = share * (1 - share) * difference[a] * difference.get(b, 0)
             mixed = s(f"_pool_{name}") + share * (s(f"_old_{name}") - s(f"_pool_{name}"))
             statements.append((f"_pool_{name}", mixed + apart))
         for n in self.roles.cohort:
@@ -454,6 +566,16 @@ class Program:
         for n in ("survivors", "survivors_variance"):
             statements.append((f"_pool_{n}", s(f"_pool_{n}") + s(f"_old_{n}")))
         return statements
+
+
+def _expectation(value, centres, widths):
+    try:
+        return expectation(value, centres, widths)
+    except ValueError as error:
+        raise ValueError(
+            f"The reset is no polynomial of the variables that differ between neurons: "
+            f"{error}. Use closure_order=1."
+        ) from error
 
 
 def _is_noise(name):

@@ -33,6 +33,9 @@ class Roles:
         Those that differ between neurons.
     random : tuple of str
         Cohort variables that differ between the neurons of one cohort, too.
+    private : tuple of str
+        Common variables around whose common mean the neurons differ, because each has
+        noise or input of its own.
     """
 
     common: tuple
@@ -40,6 +43,7 @@ class Roles:
     carried: tuple
     subexpressions: frozenset
     random: tuple
+    private: tuple
 
     @property
     def cohort(self):
@@ -72,7 +76,7 @@ def find_roles(equations, reset, private=()):
     }
     noisy = {n for n, used in uses.items() if _has_noise(used)} | set(private)
     flagged = {n for n, eq in equations.items() if "unless refractory" in eq.flags}
-    touched = _dependent(flagged | set(reset) | noisy, uses, PER_NEURON)
+    touched = _dependent(flagged | set(reset), uses, PER_NEURON)
     renewed = [
         name
         for name in state
@@ -90,6 +94,7 @@ def find_roles(equations, reset, private=()):
             if eq.type == SUBEXPRESSION and n in touched
         ),
         random=tuple(n for n in (*renewed, *carried) if n in spread),
+        private=tuple(n for n in state if n in spread and n not in touched),
     )
 
 

@@ -69,7 +69,7 @@ class Selection:
         """Whether the hazard depends on a variable that differs within a cohort."""
         return bool(self.direction)
 
-    def statements(self, prefix, means, covariance):
+    def statements(self, prefix, means, covariance, also=()):
         """
         Code for the averaged hazard.
 
@@ -81,6 +81,8 @@ class Selection:
             What to put in place of every variable.
         covariance : callable
             ``covariance(name, name)``: symbol or expression.
+        also : sequence of str
+            Further variables that the hazard selects indirectly.
 
         Returns
         -------
@@ -94,7 +96,7 @@ class Selection:
         s = lambda name: symbol(f"{prefix}_{name}")  # noqa: E731
         output = [
             (f"{prefix}_cg_{k}", sum(covariance(k, n) * g[n] for n in g))
-            for k in self.random
+            for k in (*self.random, *also)
         ]
         spread = sum(g[n] * s(f"cg_{n}") for n in g)
         output.append((f"{prefix}_spread", spread))
@@ -122,6 +124,12 @@ class Selection:
         if not self.active:
             return sp.S.Zero
         return symbol(f"{prefix}_a") * symbol(f"{prefix}_cg_{name}")
+
+    def calm(self, prefix, fired, left):
+        """Mean hazard of those who are left."""
+        squared = sp.exp(symbol(f"{prefix}_a") ** 2 * symbol(f"{prefix}_spread"))
+        clip = sp.Function("clip", real=True)
+        return symbol(f"{prefix}_rho") * clip(1 - fired * squared, 0, 1) / left
 
     def widening(self, prefix, first, second):
         """The same for the covariance."""

@@ -54,7 +54,7 @@ class _Emitter(OwnTemplates, CodeRunner, Group):
         v, group = self.variables, self._group
         v.add_reference(f"_mark_{name}", neurons, name, index="_neuron_idx")
         for variable in (mean, square):
-            v.add_reference(variable, group.updater, variable, index="_pop_idx")
+            v.add_reference(variable, group, variable, index="_pop_idx")
         spread = f"sqrt(clip({square} - {mean}*{mean}, 0, 1e300))"
         self.marks[f"_mark_{name}"] = f"{mean} + {spread}*standard_normal()"
 

@@ -1,13 +1,15 @@
 """The code object that moves mesoscopic populations by one time step."""
 
 import numpy as np
-from brian2.core.functions import Function
 from brian2.core.variables import AuxiliaryVariable, Variables
 from brian2.groups.group import CodeRunner, Group
 
+from brian2.units.fundamentalunits import DIMENSIONLESS
+
 from ..codegen.binomial import binomial_draw
+from ..codegen.normal import standard_normal
 from ..codegen.targets import OwnTemplates
-from .names import covariance_name
+from . import regularity
 
 __all__ = ["PopulationUpdater"]
 
@@ -50,27 +52,23 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
             v.add_reference(name, group, name)
         v.add_reference("i", group, "i", index="_pop_idx")
         v._add_variable("binomial_draw", binomial_draw)
+        v._add_variable("standard_normal", standard_normal)
 
     def _add_populations(self):
-        group, v = self._group, self.variables
-        sizes = np.asarray(group.sizes, dtype=float)
-        v.add_array("_size", len(group), values=sizes, index="_pop_idx", constant=True)
-        v.add_array(
-            "_neurons",
-            len(group),
-            values=np.asarray(group.sizes, dtype=np.int32),
-            dtype=np.int32,
-            index="_pop_idx",
-            constant=True,
-        )
-        v.add_array("_total", len(group), values=sizes, index="_pop_idx")
-        v.add_array("_total_variance", len(group), index="_pop_idx")
+        sizes = np.asarray(self._group.sizes)
+        self._own_array("_size", values=sizes)
+        self._own_array("_neurons", values=sizes.astype(np.int32), dtype=np.int32)
+        self._own_array("_total", values=sizes)
+        self._own_array("_total_variance")
 
-    def _own_array(self, name, dimensions):
-        if name not in self.variables:
-            self.variables.add_array(
-                name, len(self._group), dimensions=dimensions, index="_pop_idx"
+    def _own_array(self, name, dimensions=DIMENSIONLESS, values=None, dtype=float):
+        """An array per population, which others can refer to."""
+        group = self._group
+        if name not in group.variables:
+            group.variables.add_array(
+                name, len(group), dimensions=dimensions, values=values, dtype=dtype
             )
+            self.variables.add_reference(name, group, name, index="_pop_idx")
 
     def _refer(self, name, group, variable, index):
         if name not in self.variables:
@@ -95,10 +93,37 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
             if name not in roles.cohort:
                 self._refer(name, group, name, "_pop_idx")
 
-    def input_variance(self, name):
-        """Array that collects the variance of private input to a variable."""
-        self._own_array(f"_input_var_{name}", self._group.variables[name].dim ** 2)
-        return f"_input_var_{name}"
+    def listen(self, name):
+        """Arrays that collect private input to a variable."""
+        dim = self._group.variables[name].dim ** 2
+        for what in ("var", "depth", "filling"):
+            self._own_array(f"_input_{what}_{name}", dim)
+
+    def share(self, covariances):
+        """Arrays for covariances that all cohorts of a population have in common."""
+        for name, dim in covariances.items():
+            self._own_array(name, dim)
+
+    def follow_regularity(self):
+        """Arrays for how regularly the neurons fire."""
+        group = self._group
+        age = group.memory_in_steps * float(group.clock.dt)
+        start = {"_pool_age": age, "_pool_age_squared": age**2}
+        for name in regularity.ARRAYS:
+            self._own_array(name, values=np.full(len(group), start.get(name, 0.0)))
+
+    def carry(self, passenger, parameters):
+        """Arrays for the plasticity of a projection."""
+        for name, values in parameters.items():
+            self._own_array(name, values=values)
+        for k in range(passenger.count):
+            for name in (
+                passenger.amount(k),
+                passenger.squares(k),
+                passenger.release(k),
+                passenger.square(k),
+            ):
+                self._own_array(name)
 
     def use(self, program):
         """Take over code and local names of a program."""

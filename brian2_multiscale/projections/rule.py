@@ -1,5 +1,6 @@
 """What the strings of a projection mean, whatever it connects."""
 
+import numpy as np
 import sympy as sp
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
@@ -89,6 +90,26 @@ class SynapticRule:
                 f"on_pre='{on_pre}' adds to no postsynaptic variable; write "
                 "'g_post += w', for example."
             )
+
+    def rest(self, known):
+        """
+        Values that the plasticity returns to, as numbers.
+
+        ``known`` has the constants. Nothing is returned for equations that have no
+        single state of rest or constants that are not known yet.
+        """
+        symbols = [symbol(n) for n in self.plastic]
+        numbers = {
+            s: sp.Float(float(np.asarray(known[s.name])), 17)
+            for e in self.rates.values()
+            for s in e.free_symbols - set(symbols)
+            if s.name in known
+        }
+        rates = [e.xreplace(numbers) for e in self.rates.values()]
+        solution = sp.solve(rates, symbols, dict=True) if rates else []
+        if len(solution) != 1:
+            return {}
+        return {s.name: float(v) for s, v in solution[0].items() if v.is_number}
 
     def _expand(self, expression):
         while expression.free_symbols & set(self._open):

@@ -1,0 +1,83 @@
+"""Sources and targets of projections: populations or single neurons."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from brian2.core.spikesource import SpikeSource
+from brian2.groups.group import Group
+from brian2.groups.subgroup import Subgroup
+
+from ..mesoscopic.group import MesoscopicGroup
+from ..mesoscopic.spikes import PopulationSpikes
+
+__all__ = ["End", "find_source", "find_target"]
+
+
+@dataclass
+class End:
+    """
+    One end of a projection.
+
+    Attributes
+    ----------
+    group : Group
+        As given, a subgroup for example.
+    whole : Group
+        The group that it is a part of.
+    populations : ndarray of int or None
+        Indices of populations of a `MesoscopicGroup`; None for single neurons.
+    """
+
+    group: Group
+    whole: Group
+    populations: np.ndarray | None
+
+    @property
+    def is_population(self):
+        return self.populations is not None
+
+    @property
+    def size(self):
+        """Number of rows or columns of a matrix of weights."""
+        return len(self.populations) if self.is_population else 1
+
+
+def _whole(group):
+    # The attribute `source` of a subgroup is a weak proxy
+    return group.source.before_run.__self__ if isinstance(group, Subgroup) else group
+
+
+def _end(group):
+    whole = _whole(group)
+    if isinstance(whole, MesoscopicGroup):
+        start = getattr(group, "start", 0)
+        stop = getattr(group, "stop", len(whole))
+        return End(group, whole, np.arange(int(start), int(stop)))
+    return End(group, whole, None)
+
+
+def find_source(group):
+    """Check a source and say what it is."""
+    end = _end(group) if isinstance(group, Group) else None
+    if end is not None and (end.is_population or isinstance(end.whole, SpikeSource)):
+        if isinstance(end.whole, PopulationSpikes):
+            raise TypeError(
+                "source is the spikes of a MesoscopicGroup; give the group itself to "
+                "a Projection, which keeps the plasticity of its neurons. (Spikes are "
+                "for ordinary Synapses.)"
+            )
+        return end
+    raise TypeError(
+        "source must emit spikes (MesoscopicGroup, NeuronGroup, PoissonGroup, "
+        f"SpikeGeneratorGroup or a part of one), got {group!r}."
+    )
+
+
+def find_target(group):
+    """Check a target and say what it is."""
+    if isinstance(group, Group) and not isinstance(_whole(group), PopulationSpikes):
+        return _end(group)
+    raise TypeError(
+        "target must be a group with variables (MesoscopicGroup, NeuronGroup or a part "
+        f"of one), got {group!r}."
+    )

@@ -1,0 +1,63 @@
+"""Numbers per pair of populations: weights, probabilities, delays."""
+
+import numpy as np
+from brian2.units.allunits import second
+from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
+    Quantity,
+    fail_for_dimension_mismatch,
+    get_dimensions,
+)
+
+__all__ = ["delay_matrix", "pair_matrix", "probability_matrix", "source_vector"]
+
+
+def pair_matrix(name, value, shape):
+    """A value per (source, target) pair, as a `Quantity` of that shape."""
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {value}.")
+    if array.ndim not in (0, 2) or (array.ndim == 2 and array.shape != shape):
+        raise ValueError(
+            f"{name} must be one value or a matrix of shape {shape}, one row per "
+            f"source and one column per target population; got shape {array.shape}."
+        )
+    return Quantity(np.broadcast_to(array, shape).copy(), dim=get_dimensions(value))
+
+
+def source_vector(name, value, length):
+    """A value per source population."""
+    array = np.asarray(value, dtype=float)
+    if array.ndim > 1 or (array.ndim == 1 and len(array) != length):
+        raise ValueError(
+            f"{name} belongs to the source: it must be one value or {length} of them, "
+            f"got shape {array.shape}."
+        )
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {value}.")
+    return Quantity(np.broadcast_to(array, (length,)).copy(), dim=get_dimensions(value))
+
+
+def probability_matrix(value, shape):
+    fail_for_dimension_mismatch(
+        value, error_message="p must be a probability, got {value}", value=value
+    )
+    matrix = pair_matrix("p", value, shape)
+    if np.any((matrix < 0) | (matrix > 1)):
+        raise ValueError(f"p must be a probability between 0 and 1, got {value}.")
+    return np.asarray(matrix)
+
+
+def delay_matrix(value, shape, dt):
+    """Delays in time steps."""
+    fail_for_dimension_mismatch(
+        value, second, "delay must be a time, got {value}", value=value
+    )
+    matrix = np.asarray(pair_matrix("delay", value, shape))
+    if np.any(matrix < 0):
+        raise ValueError(f"delay must not be negative, got {value}.")
+    return np.round(matrix / dt).astype(np.int32)
+
+
+def is_dimensionless(value):
+    return get_dimensions(value) is DIMENSIONLESS

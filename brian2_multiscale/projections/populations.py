@@ -1,0 +1,108 @@
+"""Projections from mesoscopic populations to mesoscopic populations."""
+
+import numpy as np
+from brian2.parsing.sympytools import sympy_to_str
+
+from ..codegen.straightline import names_in
+from .coupling import PopulationCoupling
+from .plasticity import carried_plasticity
+
+__all__ = ["PopulationsToPopulations"]
+
+
+class PopulationsToPopulations:
+    """Expected input of every neuron, and the variance of its private part."""
+
+    def __init__(self, projection):
+        self.projection = projection
+        rule = projection.rule
+        self.group, self.target = projection.source.whole, projection.target.whole
+        self.plasticity = carried_plasticity(projection)
+        self.coupling = self._coupling()
+        self.objects = [*self.plasticity.objects, self.coupling]
+        self._add_pairs()
+        for target in rule.targets:
+            self._connect(target)
+
+    def _used_pairs(self):
+        """Pairs of populations that are connected at all."""
+        projection = self.projection
+        used = projection.probability > 0
+        if projection.weights is not None and len(projection.rule.targets) == 1:
+            used = used & (np.asarray(projection.weights) != 0)
+        return np.nonzero(used)
+
+    def _coupling(self):
+        p = self.projection
+        rows, columns = self.pairs = self._used_pairs()
+        return PopulationCoupling(
+            f"{p.name}_coupling",
+            self.group,
+            self.target,
+            p.source.populations[rows],
+            p.target.populations[columns],
+            p.delay_steps[rows, columns],
+            p.namespace,
+            p.order,
+        )
+
+    def _add_pairs(self):
+        p, v = self.projection, self.coupling.variables
+        rows, columns = self.pairs
+        matrices = dict(p.pair_parameters)
+        if p.weights is not None:
+            matrices["w"] = p.weights
+        for name, matrix in matrices.items():
+            values = np.asarray(matrix)[rows, columns]
+            v.add_array(name, len(rows), dimensions=matrix.dim, values=values)
+        v.add_array("p", len(rows), values=p.probability[rows, columns])
+
+    def _connect(self, target):
+        coupling, name = self.coupling, target.variable
+        if target.release is None:
+            count, squares = (coupling.delayed(self.group, "n"),) * 2
+        else:
+            count, squares = (
+                coupling.delayed(self.plasticity.group, n)
+                for n in self.plasticity.released(target.release)
+            )
+        weight = self._weight(target)
+        v = coupling.variables
+        v.add_reference(f"{name}_post", self.target, name, index="_post_idx")
+        coupling.add(f"{name}_post += ({weight})*p*{count}")
+        if np.any((coupling.variables["p"].get_value() < 1)):
+            self._private(name, weight, squares)
+
+    def _weight(self, target):
+        """The pairwise part with names that the coupling knows."""
+        v = self.coupling.variables
+        for name in names_in(target.weight):
+            for end, group in (("_post", self.target), ("_pre", self.group)):
+                if name.endswith(end) and name not in v:
+                    v.add_reference(
+                        name, group, name[: -len(end)], index=f"{end}_idx"
+                    )
+        return sympy_to_str(target.weight)
+
+    def _private(self, name, weight, squares):
+        """Every neuron hears a random part of the spikes."""
+        if self.target.receive_private(name) is None:
+            return
+        self.group.follow_regularity()
+        v = self.coupling.variables
+        for what in ("depth", "filling"):
+            hole = f"_hole_{what}"
+            if f"{hole}_pre" not in v:
+                v.add_reference(f"{hole}_pre", self.group, hole, index="_pre_idx")
+        share = self.projection.private_share
+        variance = f"({weight})**2*({share})*{squares}"
+        for what, factor in (
+            ("var", ""),
+            ("depth", "*_hole_depth_pre"),
+            ("filling", "*_hole_filling_pre"),
+        ):
+            array = f"_input_{what}_{name}"
+            v.add_reference(
+                f"{array}_post", self.target, array, index="_post_idx"
+            )
+            self.coupling.add(f"{array}_post += {variance}{factor}")
