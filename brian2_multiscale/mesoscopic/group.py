@@ -13,6 +13,7 @@ from brian2.equations.equations import (
 from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.group import get_dtype
 from brian2.groups.neurongroup import NeuronGroup
+from brian2.utils.stringtools import get_identifiers
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import (
@@ -48,7 +49,7 @@ class MesoscopicGroup(NeuronGroup):
         self,
         N,
         model,
-        method=None,
+        method=("exact", "euler", "heun"),
         method_options=None,
         threshold=None,
         reset="",
@@ -290,9 +291,10 @@ class MesoscopicGroup(NeuronGroup):
                 "White noise (xi) makes the neurons of a cohort differ, which needs "
                 "closure_order=2."
             )
-        expressions = [self.hazard, *(str(v) for v in self._reset.values())]
-        for expression in expressions:
-            identifiers |= names_in(parse_expression(expression))
+        for expression in (self.hazard, self.refractory_expression):
+            identifiers |= get_identifiers(expression)
+        for value in self._reset.values():
+            identifiers |= names_in(value)
         variables = self._cohorts.resolve_all(
             identifiers, run_namespace, user_identifiers=identifiers
         )

@@ -53,21 +53,21 @@ class Passenger:
         #: Numbers for the constants of the expressions, known when a run begins
         self.numbers = {}
         self.variables = list(rates)
-        self._symbols = [symbol(n) for n in self.variables]
+        self.symbols = [symbol(n) for n in self.variables]
         self._modes = [sp.Dummy(f"mode{k}", real=True) for k in range(len(rates))]
         self._analyse(rates)
-        self._jumps = [jumps.get(n, s) for n, s in zip(rates, self._symbols)]
-        self._releases = list(releases)
+        self.jumps = [jumps.get(n, s) for n, s in zip(rates, self.symbols)]
+        self.releases = list(releases)
         self._needed = self._collect()
         self.features = [self._feature(powers) for powers in self._needed]
 
     def _analyse(self, rates):
         """Eigenmodes, their rates and the state of rest."""
         vector = sp.Matrix(list(rates.values()))
-        matrix = vector.jacobian(self._symbols) if rates else sp.zeros(0, 0)
-        offset = vector.xreplace(dict.fromkeys(self._symbols, sp.S.Zero))
+        matrix = vector.jacobian(self.symbols) if rates else sp.zeros(0, 0)
+        offset = vector.xreplace(dict.fromkeys(self.symbols, sp.S.Zero))
         for n, row in zip(rates, matrix.tolist()):
-            if any(e.free_symbols & {*self._symbols, symbol("t")} for e in row):
+            if any(e.free_symbols & {*self.symbols, symbol("t")} for e in row):
                 raise ValueError(
                     f"The equation of '{n}' is not linear with constant coefficients."
                 )
@@ -77,24 +77,24 @@ class Passenger:
             )
         self.rest = list(-matrix.LUsolve(offset)) if rates else []
         if matrix.is_diagonal():
-            self._vectors, diagonal = sp.eye(len(rates)), matrix
+            self.vectors, diagonal = sp.eye(len(rates)), matrix
         else:
             try:
-                self._vectors, diagonal = matrix.diagonalize()
+                self.vectors, diagonal = matrix.diagonalize()
             except sp.matrices.MatrixError as error:
                 raise ValueError(
                     f"The equations of {self.variables} have no eigenmodes: {error}"
                 ) from error
         self.decay = [-sp.simplify(diagonal[k, k]) for k in range(len(rates))]
-        self._inverse = self._vectors.inv()
+        self.inverse = self.vectors.inv()
 
     def _polynomial(self, expression):
         """A polynomial of the variables as {powers of the modes: coefficient}."""
         values = [
             r + sum(v * d for v, d in zip(row, self._modes))
-            for r, row in zip(self.rest, self._vectors.tolist())
+            for r, row in zip(self.rest, self.vectors.tolist())
         ]
-        replaced = expression.xreplace(dict(zip(self._symbols, values)))
+        replaced = expression.xreplace(dict(zip(self.symbols, values)))
         if not self._modes:
             return {(): replaced}
         try:
@@ -105,18 +105,18 @@ class Passenger:
             ) from error
 
     def _products(self):
-        return list(itertools.combinations_with_replacement(range(len(self._jumps)), 2))
+        return list(itertools.combinations_with_replacement(range(len(self.jumps)), 2))
 
     def _collect(self):
         """All monomials of which the mean over the firing neurons is needed."""
-        self._jump_terms = [self._polynomial(j) for j in self._jumps]
+        self._jump_terms = [self._polynomial(j) for j in self.jumps]
         self._square_terms = {}
         if self.order == 2:
             for i, j in self._products():
-                product = self._jumps[i] * self._jumps[j]
+                product = self.jumps[i] * self.jumps[j]
                 self._square_terms[i, j] = self._polynomial(product)
-        self._release_terms = [self._polynomial(r) for r in self._releases]
-        self._release_squares = [self._polynomial(r**2) for r in self._releases]
+        self._release_terms = [self._polynomial(r) for r in self.releases]
+        self._release_squares = [self._polynomial(r**2) for r in self.releases]
         terms = [
             *self._jump_terms,
             *self._square_terms.values(),
@@ -173,7 +173,7 @@ class Passenger:
         statements = [
             (f"_spikers_{f}", sums(f) * inverse) for f in self.features
         ]
-        for k, _ in enumerate(self._releases):
+        for k, _ in enumerate(self.releases):
             statements += [
                 (self.release(k), self._mean(self._release_terms[k])),
                 (self.square(k), self._mean(self._release_squares[k])),
@@ -189,7 +189,7 @@ class Passenger:
     @property
     def count(self):
         """Number of releases."""
-        return len(self._releases)
+        return len(self.releases)
 
     def release(self, k):
         return f"_{self.name}_release_{k}"
@@ -210,7 +210,7 @@ class Passenger:
             (f"{prefix}_new_{k}", self._mean(self._jump_terms[k])) for k in range(count)
         ]
         new = [symbol(f"{prefix}_new_{k}") for k in range(count)]
-        shifted = self._inverse * sp.Matrix([n - r for n, r in zip(new, self.rest)])
+        shifted = self.inverse * sp.Matrix([n - r for n, r in zip(new, self.rest)])
         statements += [(f"{prefix}_mode_{k}", shifted[k]) for k in range(count)]
         means = {d: symbol(f"{prefix}_mode_{k}") for k, d in enumerate(self._modes)}
         if self.order == 1:
@@ -220,7 +220,7 @@ class Passenger:
             name = f"{prefix}_spread_{i}_{j}"
             statements.append((name, self._mean(self._square_terms[i, j]) - new[i] * new[j]))
             spread[i, j] = spread[j, i] = symbol(name)
-        modes = self._inverse * spread * self._inverse.T
+        modes = self.inverse * spread * self.inverse.T
         widths = {}
         for i, j in self._products():
             name = f"{prefix}_width_{i}_{j}"

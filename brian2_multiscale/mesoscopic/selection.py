@@ -43,8 +43,10 @@ class Selection:
     random: tuple
 
     def __post_init__(self):
-        logarithm = sp.expand_log(sp.log(self.hazard), force=True)
-        slopes = {n: _simple(sp.diff(logarithm, symbol(n))) for n in self.random}
+        slopes = {}
+        if self.hazard.free_symbols & {symbol(n) for n in self.random}:
+            logarithm = sp.expand_log(sp.log(self.hazard), force=True)
+            slopes = {n: _simple(sp.diff(logarithm, symbol(n))) for n in self.random}
         slopes = {n: a for n, a in slopes.items() if a != 0}
         for slope in slopes.values():
             if slope.has(sp.Derivative, sp.Subs):

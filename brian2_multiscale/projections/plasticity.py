@@ -1,11 +1,10 @@
 """Plasticity of the neurons of a mesoscopic population."""
 
 import numpy as np
-import sympy as sp
-from brian2.core.variables import Constant
 
-from ..codegen.straightline import names_in, symbol
+from ..codegen.straightline import symbol
 from ..mesoscopic.passenger import Passenger
+from .constants import constants_of
 from .rule import ProjectionError
 
 __all__ = ["CarriedPlasticity", "carried_plasticity"]
@@ -61,16 +60,8 @@ class CarriedPlasticity:
                 f"cohorts: {error} Make it part of the model of the group, or use "
                 "spiking neurons."
             ) from error
-        self._constants = self._external_names()
         self.group = source
         source.add_passenger(self.passenger, self._arrays(source), self)
-
-    def _external_names(self):
-        names = set()
-        rule = self.projection.rule
-        for e in [*rule.rates.values(), *rule.jumps.values(), *rule.releases]:
-            names |= names_in(e)
-        return names - {*rule.plastic, *self.projection.source_parameters, "t", "dt"}
 
     def _arrays(self, source):
         """Parameters of the source populations, by name in generated code."""
@@ -80,24 +71,6 @@ class CarriedPlasticity:
             full[self.projection.source.populations] = np.asarray(values)
             arrays[f"_{self.prefix}_{name}"] = full
         return arrays
-
-    def constants(self, run_namespace):
-        """Numbers for the names that are neither variables nor parameters."""
-        group = self.projection.source.whole
-        found = {}
-        for name in self._constants:
-            if name in (self.projection.namespace or {}):
-                value = self.projection.namespace[name]
-                found[symbol(name)] = sp.Float(float(np.asarray(value)), 17)
-                continue
-            variable = group.resolve(name, run_namespace)
-            if not isinstance(variable, Constant):
-                raise ProjectionError(
-                    f"The plasticity of {self.projection.name!r} uses '{name}', which "
-                    "must be a constant or a parameter of the projection's model."
-                )
-            found[symbol(name)] = sp.Float(float(variable.get_value()), 17)
-        return found
 
     def mark(self, spikes, k):
         """Let every spike of the source carry what it releases; the variable."""
@@ -113,4 +86,4 @@ class CarriedPlasticity:
 
     def prepare(self, run_namespace):
         """Before the code of the source is made."""
-        self.passenger.numbers = self.constants(run_namespace)
+        self.passenger.numbers = constants_of(self.projection, run_namespace)

@@ -4,6 +4,8 @@ import numpy as np
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
 from brian2.core.names import Nameable
+from brian2.devices.device import get_device
+from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
 
 from .ends import find_source, find_target
@@ -147,6 +149,14 @@ class Projection(BrianObject):
                 f"'{name}' is what {group.name!r} computes; a projection cannot add to "
                 "it."
             )
+
+    def before_run(self, run_namespace):
+        # The standalone device only declares the synapses that it finds in a network
+        # itself, not those that its objects contain.
+        if hasattr(get_device(), "synapses"):
+            found = [s for s in self.way.objects if isinstance(s, Synapses)]
+            get_device().synapses.update(found)
+        super().before_run(run_namespace)
 
     def __repr__(self):
         return (

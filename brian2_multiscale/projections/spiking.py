@@ -1,9 +1,7 @@
 """Projections with single neurons at one end at least, made of Brian2's `Synapses`."""
 
 import numpy as np
-from brian2.core.variables import Constant
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
-from brian2.groups.neurongroup import NeuronGroup
 from brian2.parsing.sympytools import sympy_to_str
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
@@ -19,61 +17,49 @@ class _Axons:
     """
     Plasticity of spiking neurons, once per neuron instead of once per synapse.
 
-    One synapse per neuron leads to an element that keeps what the last spike
-    released; the synapses proper, which have the same delay, read it when the spike
-    arrives.
+    Every neuron has one synapse, with itself, that keeps what its last spike released;
+    the synapses proper, which have the same delay, read it when the spike arrives.
     """
 
     def __init__(self, projection, steps, suffix):
-        rule = projection.rule
-        source, clock = projection.source.group, projection.source.whole.clock
+        rule, whole = projection.rule, projection.source.whole
         names = [f"released_{k}" for k in range(len(rule.releases))]
-        outlet = Equations("\n".join(f"{name} : 1" for name in names))
-        self.elements = NeuronGroup(
-            len(projection.source.whole), outlet, clock=clock, name=f"{projection.name}_axons{suffix}"
-        )
-        values = dict(projection.source_parameters)
+        values = projection.source_parameters
+        self.names = names
         self.synapses = Synapses(
-            source,
-            self.elements,
-            model=_per_neuron(rule, values),
+            whole,
+            whole,
+            model=_per_neuron(rule, values, names),
             on_pre=self._statements(rule, names),
-            method="exact" if rule.plastic else None,
-            delay=steps * clock.dt,
+            method="exact",
+            delay=steps * whole.clock.dt,
             namespace=projection.namespace,
-            clock=clock,
+            clock=whole.clock,
             name=f"{projection.name}_plasticity{suffix}",
         )
         self.synapses.pre.order = projection.order - 2
-        neurons = np.arange(len(source))
-        self.synapses.connect(i=neurons, j=neurons + int(getattr(source, "start", 0)))
-        for name, value in values.items():
-            setattr(self.synapses, name, value[0])
-        self._rest(projection)
-        self.objects = [self.elements, self.synapses]
+        neurons = np.arange(len(whole))
+        self.synapses.connect(i=neurons, j=neurons)
+        for name, value in {**values, **projection.rest()}.items():
+            setattr(self.synapses, name, value[0] if name in values else value)
 
     def _statements(self, rule, names):
         """Releases in terms of the values before the spike, then the new values."""
-        released = [(f"{n}_post", e) for n, e in zip(names, rule.releases)]
+        released = list(zip(names, rule.releases, strict=True))
         local = [(f"_new_{n}", e) for n, e in rule.jumps.items()]
         final = [(n, symbol(f"_new_{n}")) for n in rule.jumps]
         return emit(released + local + final)
 
-    def _rest(self, projection):
-        """Begin where nothing has happened for a long time."""
-        for name, value in projection.rest().items():
-            setattr(self.synapses, name, value)
-
     def expose(self, synapses):
-        for name in self.elements.equations.names:
+        for name in self.names:
             synapses.variables.add_reference(
-                name, self.elements, name, index="_presynaptic_idx"
+                name, self.synapses, name, index="_presynaptic_idx"
             )
 
 
-def _per_neuron(rule, values):
+def _per_neuron(rule, values, outputs):
     """Plasticity equations, event-driven, with parameters per neuron."""
-    single = []
+    single = [SingleEquation(PARAMETER, name, DIMENSIONLESS) for name in outputs]
     for name, eq in rule.equations.items():
         if name in rule.plastic:
             eq = SingleEquation(
@@ -119,6 +105,10 @@ class _SynapsesBased:
             name=f"{projection.name}_synapses{suffix}",
         )
         synapses.pre.order = projection.order - 1
+        return self._keep(synapses)
+
+    def _keep(self, synapses):
+        """Make synapses a part of the projection."""
         self.objects.append(synapses)
         return synapses
 
@@ -127,7 +117,7 @@ class _SynapsesBased:
         if not self.projection.rule.releases:
             return None
         axons = _Axons(self.projection, steps, suffix)
-        self.objects.extend(axons.objects)
+        self._keep(axons.synapses)
         return axons
 
     def _statements(self, weight_of=None):
@@ -252,5 +242,5 @@ class PopulationsToNeurons(_SynapsesBased):
         for k, _ in enumerate(offset):
             name = self.plasticity.mark(spikes, k)
             synapses.variables.add_reference(
-                f"released_{k}", synapses.source, name, index="_presynaptic_idx"
+                f"released_{k}", spikes, name, index="_presynaptic_idx"
             )
