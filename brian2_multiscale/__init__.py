@@ -15,10 +15,18 @@ from .kinetics import __all__ as _kinetics
 from .kinetics.transmitter import NotEventDrivenError
 from .mechanisms import *  # noqa: F403
 from .mechanisms import __all__ as _mechanisms
+from .mesoscopic import MesoscopicGroup
+from .projections import Projection, ProjectionError
 from .tables import *  # noqa: F403
 from .tables import __all__ as _tables
 
-__all__ = ["NotEventDrivenError", "binomial_draw"]
+__all__ = [
+    "MesoscopicGroup",
+    "NotEventDrivenError",
+    "Projection",
+    "ProjectionError",
+    "binomial_draw",
+]
 # Names that say little by themselves stay in their rooms.
 __all__ += sorted({*_kinetics, *_mechanisms, *_tables} - {"Parameter", "kinetic"})
 
