@@ -123,16 +123,16 @@ class Cohorts(Group):
             dtype=bool,
         )
 
-    def add_covariance(self, first, second, *dimensions):
-        """Array of a covariance within each cohort; its name."""
+    def add_covariance(self, first, second, dimensions):
+        """Array of a covariance within each cohort."""
         name = covariance_name(first, second)
         if name not in self.variables:
-            dim = dimensions[0] * dimensions[1]
-            self.variables.add_array(name, self._stop, dimensions=dim)
-        return name
+            self.variables.add_array(name, self._stop, dimensions=dimensions)
 
     def __len__(self):
         return self._stop
 
     def __repr__(self):
-        return f"<Cohorts {self.name!r}: {self._stop} cohorts, {self.size} per population>"
+        return (
+            f"<Cohorts {self.name!r}: {self._stop} cohorts, {self.size} per population>"
+        )

@@ -1,37 +1,25 @@
 """Finite-size mesoscopic populations of neurons with escape noise."""
 
-import math
-
 from brian2.core.namespace import get_local_namespace
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
-    PARAMETER,
     SUBEXPRESSION,
     Equations,
-    SingleEquation,
 )
 from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.group import get_dtype
-from brian2.groups.neurongroup import NeuronGroup
-from brian2.utils.stringtools import get_identifiers
+from brian2.groups.neurongroup import NeuronGroup, to_start_stop
+from brian2.groups.subgroup import Subgroup
 from brian2.stateupdaters.base import StateUpdateMethod
-from brian2.units.allunits import hertz, second
-from brian2.units.fundamentalunits import (
-    DIMENSIONLESS,
-    DimensionMismatchError,
-)
+from brian2.units.allunits import hertz
+from brian2.units.fundamentalunits import DimensionMismatchError
+from brian2.utils.stringtools import get_identifiers
 
-from ..codegen.straightline import (
-    names_in,
-    parse,
-    parse_expression,
-    simultaneous,
-)
-from .checks import check_names, check_sizes, check_stateless, check_time
+from ..codegen.straightline import names_in, parse, parse_expression
+from . import setup
+from .checks import check_names, check_sizes, check_stateless
 from .cohorts import Cohorts
 from .expansion import expand_subexpressions
-from .hazard import hazard_of_threshold
-from .memory import slowest_time_constant
 from .names import covariance_name, pairs
 from .program import Model, Program
 from .roles import find_roles
@@ -40,11 +28,108 @@ from .updater import PopulationUpdater
 
 __all__ = ["MesoscopicGroup"]
 
-# Memory in units of the slowest renewed time constant
-_TIME_CONSTANTS = 5
-
 
 class MesoscopicGroup(NeuronGroup):
+    r"""
+    Finite-size populations of neurons with escape noise, from their equations.
+
+    Takes the strings of a `NeuronGroup` and simulates how many of its `N` neurons fire
+    in every time step, at a cost that does not depend on `N`. Neurons are told apart by
+    the time of their last spike only: all that fired in the same step form a *cohort*,
+    which behaves as one neuron of the model.
+
+    Parameters
+    ----------
+    N : int or list of int
+        Number of neurons; one number per population. Several populations in one group
+        cost less than as many groups.
+    model : str or `Equations`
+        Any model that `NeuronGroup` accepts. Parameters are one value per population
+        (``group.mu = [15, 18]*mV``); ``i`` is the index of the population.
+    method : str, optional
+        Numerical integration, as in `NeuronGroup`; all methods that give abstract code.
+    method_options : dict, optional
+    threshold : str, optional
+        Escape noise: ``'rand() < rho*dt'`` or ``'rand() < 1 - exp(-rho*dt)'``. The
+        probability of a step is what the string says, with the hazard `rho` (Hz) after
+        the integration, exactly as in a `NeuronGroup`.
+    reset : str, optional
+        Statements as in `NeuronGroup`.
+    refractory : `Quantity` or str, optional
+        Duration of the refractory period, or an expression of parameters for it.
+    hazard : str, optional
+        Instead of `threshold`: the hazard itself. The probability of a step is then
+        :math:`1 - \exp(-\Delta t\,(\rho(t) + \rho(t + \Delta t))/2)`, which is of
+        second order in the time step.
+    memory : `Quantity`, optional
+        How long populations remember when neurons fired. By default five times the
+        slowest time constant of the variables that the reset renews, plus the
+        refractory period; neurons that fired earlier share one state.
+    closure_order : {2, 1}, optional
+        What is known of variables that the neurons carry over a spike (adaptation)
+        or that differ because of private noise: mean and covariance in each cohort, or
+        the mean only.
+    noise : bool, optional
+        False gives the limit of infinitely many neurons: `n` is the expected number.
+    namespace, dtype, dt, clock, order, name, codeobj_class : optional
+        As in `NeuronGroup`. The time step must be known when the group is made.
+
+    Attributes
+    ----------
+    n, A, A_expected
+        Per population: number of spikes in the last step, activity ``n/(N*dt)`` (Hz),
+        and the activity expected from the state before.
+    cohorts : `Cohorts`
+        Number, hazard and variables of the neurons by the time of their last spike.
+    spikes : `PopulationSpikes`
+        The `N` neurons as a source of spikes, for `SpikeMonitor` and `Synapses`.
+    variables_by_kind : dict
+        Names of the variables that are *common* to a population, *renewed* by the
+        reset, or *carried* over a spike.
+
+    Raises
+    ------
+    TypeError, ValueError, DimensionMismatchError
+        If the model has no escape noise, or an argument makes no sense; before the run.
+
+    Notes
+    -----
+    *Guarantees.* The expected numbers of survivors and of spikes are never negative,
+    and the numbers of neurons that have and have not fired add up to `N`. Without
+    carried variables and with ``noise=False`` the result is the exact law of infinitely
+    many neurons of the `NeuronGroup` with the same time step (up to the `memory`).
+    Variables that the reset renews are integrated exactly as in a `NeuronGroup`.
+    Finite-size fluctuations follow [1]_ (first order in 1/N, binomial counts).
+
+    *Closure.* Carried variables are Gaussian within a cohort. Their moments after a
+    spike are exact for a polynomial reset; selection by the hazard is exact for
+    exponential hazards and second order otherwise.
+
+    *Variables.* Common variables are those of the group. A variable of the cohorts, the
+    voltage for example, reads as the mean over the population, and what is added to it
+    is added to every neuron (except refractory ones if it is flagged ``(unless
+    refractory)``), as synapses and ``run_regularly`` do. Noise ``xi`` is private to
+    each neuron. A `PoissonInput` is not: all neurons get the same.
+
+    References
+    ----------
+    .. [1] Schwalger T, Deger M, Gerstner W (2017). PLoS Comput Biol 13:e1005507,
+       doi:10.1371/journal.pcbi.1005507
+    .. [2] Schmutz V, Gerstner W, Schwalger T (2020). J Math Neurosci 10:5,
+       doi:10.1186/s13408-020-00082-z
+
+    Examples
+    --------
+    >>> from brian2 import *
+    >>> from brian2_multiscale import *
+    >>> eqs = '''dv/dt = (mu - v)/(20*ms) : volt (unless refractory)
+    ...          rho = 10*Hz*exp((v - 15*mV)/(2*mV)) : Hz
+    ...          mu : volt'''
+    >>> group = MesoscopicGroup([800, 200], eqs, threshold='rand() < rho*dt',
+    ...                         reset='v = 0*mV', refractory=4*ms)
+    >>> group.mu = [18, 20]*mV
+    """
+
     def __init__(
         self,
         N,
@@ -66,34 +151,11 @@ class MesoscopicGroup(NeuronGroup):
         name="mesoscopicgroup*",
         codeobj_class=None,
     ):
-        self.sizes = check_sizes(N)
-        model = Equations(model) if isinstance(model, str) else model
-        if not isinstance(model, Equations):
-            raise TypeError(f"model must be a string or Equations, got {model!r}.")
-        check_names(model)
-        self._frozen = frozenset(
-            n for n, eq in model.items() if "unless refractory" in eq.flags
-        )
-        self._model = _plain(model)
-        self._dtype = dtype
-        self._model_with_flags = model
-        self._wired, self._regularity = [], False
-        self.passengers, self._plasticities = [], []
-        self.closure_order = _checked_order(closure_order)
-        self.noise = bool(noise)
-        self.hazard, self.rule = _checked_hazard(hazard, threshold)
-        self.reset_statements = reset or ""
-        self._reset = self._checked_reset()
-        self._roles = find_roles(model, self._reset)
-        # A group takes no new attributes once it is one
-        self._cohorts = self._spikes = self._updater = None
-        self._covariances = []
-        self._made_for_dt = None
-        self.refractory_expression = "0*second"
-        self._fixed_refractory = 0.0
+        known = get_local_namespace(1) if namespace is None else namespace
+        self._take(N, model, threshold, hazard, reset, closure_order, noise, dtype)
         super().__init__(
             len(self.sizes),
-            self._population_model(),
+            setup.population_model(self._model, self._roles),
             method=method,
             method_options=method_options,
             namespace=namespace,
@@ -106,138 +168,125 @@ class MesoscopicGroup(NeuronGroup):
         )
         # The cohorts are integrated together with the common variables
         self.contained_objects.remove(self.state_updater)
-        self.user_equations = model
-        known = get_local_namespace(1) if namespace is None else namespace
-        self._checked_refractory(refractory)
-        self._made_for_dt = float(self.clock.dt)
-        steps = self._memory_in_steps(memory, known)
-        self._cohorts = Cohorts(
-            self, self._model, self._roles, steps + 1, f"{self.name}_cohorts"
+        self.user_equations = self._flagged_model
+        self._make_cohorts(refractory, memory, known)
+
+    # -- structure -------------------------------------------------------------------
+    def _take(self, N, model, threshold, hazard, reset, closure_order, noise, dtype):
+        """Everything that does not need a clock; a group takes no attributes later."""
+        self.sizes = check_sizes(N)
+        model = Equations(model) if isinstance(model, str) else model
+        if not isinstance(model, Equations):
+            raise TypeError(f"model must be a string or Equations, got {model!r}.")
+        check_names(model)
+        if closure_order not in (1, 2):
+            raise ValueError(
+                "closure_order must be 1 (means) or 2 (and covariances), got "
+                f"{closure_order!r}."
+            )
+        self._flagged_model, self._model = model, setup.plain_model(model)
+        self.closure_order, self.noise = int(closure_order), bool(noise)
+        self.hazard, self.rule = setup.find_hazard(hazard, threshold)
+        self._reset = setup.find_reset(reset or "", self._model)
+        self._roles = find_roles(model, self._reset)
+        self._dtype = dtype
+        self._wired, self._regularity = [], False
+        self.passengers, self._plasticities = [], []
+        self._cohorts = self._spikes = self._updater = None
+        self._made_for_dt = self.refractory_expression = self._silence = None
+
+    def _make_cohorts(self, refractory, memory, known):
+        dt = self._made_for_dt = float(self.clock.dt)
+        model, roles = self._model, self._roles
+        self.refractory_expression, self._silence = setup.find_refractory(
+            refractory, model, roles, known, dt
         )
+        steps = setup.find_memory(
+            memory, model, roles.renewed, self._silence, known, dt
+        )
+        name = f"{self.name}_cohorts"
+        self._cohorts = Cohorts(self, model, roles, steps + 1, name)
         self._updater = PopulationUpdater(self)
         self.contained_objects.extend([self._cohorts, self._updater])
         self._connect()
 
-    # -- structure -------------------------------------------------------------------
-    def _checked_reset(self):
-        statements = parse(self.reset_statements)
-        state = {
-            n
-            for n, eq in self._model.items()
-            if eq.type in (DIFFERENTIAL_EQUATION, PARAMETER)
-        }
-        for name, value in statements:
-            if name in self._model and name not in state:
-                raise ValueError(f"The reset cannot assign the subexpression '{name}'.")
-            if name not in self._model and not name.startswith("_"):
-                raise ValueError(
-                    f"reset='{self.reset_statements}' assigns '{name}', which is no "
-                    f"variable of the model. Its variables are {sorted(state)}."
-                )
-        return {
-            n: expand_subexpressions(value, self._model)
-            for n, value in simultaneous(statements, state).items()
-        }
-
-    def _population_model(self):
-        """What can be said of a population as a whole."""
-        single = []
-        for name, eq in self._model.items():
-            if name in self._roles.cohort:
-                eq = SingleEquation(PARAMETER, name, eq.dim, eq.var_type)
-            if name not in self._roles.subexpressions:
-                single.append(eq)
-        for name, dim in (
-            ("n", DIMENSIONLESS),
-            ("A", hertz.dim),
-            ("A_expected", hertz.dim),
-        ):
-            single.append(SingleEquation(PARAMETER, name, dim))
-        return Equations(single)
-
-    def _checked_refractory(self, refractory):
-        if refractory is None or refractory is False:
-            return
-        if isinstance(refractory, str):
-            self.refractory_expression = refractory
-            names = names_in(parse_expression(refractory))
-            known = {*self._roles.cohort, *self._roles.subexpressions}
-            if names & known or refractory.strip() in ("True", "False"):
-                raise ValueError(
-                    f"refractory='{refractory}' depends on {sorted(names & known)}, "
-                    "which differ between neurons. It must be a time, or an "
-                    "expression for one in terms of parameters."
-                )
-            return
-        duration = check_time("refractory", refractory, positive=False)
-        dt = float(self.clock.dt)
-        if 0 < duration < dt * (1 - 1e-9):
-            raise ValueError(
-                f"refractory = {refractory} is shorter than dt = {self.clock.dt}; "
-                "choose a smaller dt, or refractory=False."
-            )
-        self.refractory_expression = f"{duration!r}*second"
-        self._fixed_refractory = duration
-
-    def _memory_in_steps(self, memory, known):
-        dt = float(self.clock.dt)
-        shortest = max(int(round(self._fixed_refractory / dt)), 1) + 1
-        if memory is None:
-            tau = slowest_time_constant(self._model, self._roles.renewed, known)
-            if tau is None:
-                raise ValueError(
-                    "The memory of the population cannot be found from the model, "
-                    f"because the time constants of {list(self._roles.renewed)} are "
-                    "not known before the run; give memory=..., about "
-                    f"{_TIME_CONSTANTS} times the slowest one plus the refractory "
-                    "period."
-                )
-            duration = _TIME_CONSTANTS * tau + self._fixed_refractory
-            return max(math.ceil(duration / dt - 1e-9), shortest)
-        duration = check_time("memory", memory)
-        if duration < self._fixed_refractory:
-            raise ValueError(
-                f"memory = {memory} is shorter than the refractory period of "
-                f"{self._fixed_refractory*1e3:g} ms; it must be longer by about "
-                f"{_TIME_CONSTANTS} membrane time constants."
-            )
-        return max(math.ceil(duration / dt - 1e-9), shortest)
-
     def _connect(self):
+        """Make all arrays known to the updater."""
         roles, names = self._roles, []
         if self.closure_order == 2:
-            holes = [f"_hole_{n}" for n in self._wired]
-            outside = [*roles.private, *holes]
+            outside = [*roles.private, *(f"_hole_{n}" for n in self._wired)]
             mixed = [(a, b) for a in roles.random for b in outside]
-            names = [
-                self._cohorts.add_covariance(a, b, self._dimension(a), self._dimension(b))
-                for a, b in [*pairs(roles.random), *mixed]
-            ]
-            self._updater.share(
-                {
-                    covariance_name(a, b): self._dimension(a) * self._dimension(b)
-                    for a, b in pairs(outside)
-                }
-            )
+            for a, b in [*pairs(roles.random), *mixed]:
+                self._cohorts.add_covariance(a, b, self._dimension(a, b))
+                names.append(covariance_name(a, b))
+            for a, b in pairs(outside):
+                self._updater.share(covariance_name(a, b), self._dimension(a, b))
         self._updater.connect(roles, names)
 
-    def _dimension(self, name):
-        name = name[len("_hole_") :] if name.startswith("_hole_") else name
-        return self._model[name].dim
+    def _dimension(self, first, second):
+        """Dimensions of a covariance."""
+        names = [n.removeprefix("_hole_") for n in (first, second)]
+        return self._model[names[0]].dim * self._model[names[1]].dim
 
-    # -- for the objects of the group -------------------------------------------------
+    # -- for projections -------------------------------------------------------------
+    @property
+    def updater(self):
+        """The code object that moves the populations."""
+        return self._updater
+
+    def receive_private(self, name):
+        """
+        Prepare for input that differs between the neurons of a population.
+
+        Returns
+        -------
+        bool
+            Whether the arrays ``_input_<var, depth, filling>_<name>`` of the group are
+            to be filled: with the variance of the input of a step, and with depth and
+            filling rate of the hole behind each impulse, weighted with the variance.
+        """
+        if self.closure_order == 1:
+            return False
+        if name not in self._wired:
+            self._wired.append(name)
+            self._roles = find_roles(self._flagged_model, self._reset, self._wired)
+            self._updater.listen(name)
+            self._connect()
+        return True
+
+    def follow_regularity(self):
+        """Keep track of how regularly the neurons fire (for what listens to some)."""
+        if not self._regularity:
+            self._regularity = True
+            self._updater.follow_regularity()
+
+    def add_passenger(self, passenger, parameters, plasticity):
+        """Let the cohorts carry the plasticity of a projection."""
+        self.passengers.append(passenger)
+        self._plasticities.append(plasticity)
+        for feature in passenger.features:
+            self._cohorts.variables.add_array(feature, len(self._cohorts))
+        self._updater.carry(passenger, parameters)
+        self._connect()
+
+    # -- for the objects of the group ------------------------------------------------
     @property
     def population_names(self):
-        """Variables that the step may read per population."""
-        return [
-            n
-            for n, eq in self.equations.items()
-            if eq.type != SUBEXPRESSION
-        ] + [n for n, eq in self.equations.items() if eq.type == SUBEXPRESSION]
+        """Variables that the step may read per population, subexpressions last."""
+        equations = self.equations.items()
+        return sorted(
+            (name for name, _ in equations),
+            key=lambda name: self.equations[name].type == SUBEXPRESSION,
+        )
 
     @property
     def passenger_features(self):
         return [f for p in self.passengers for f in p.features]
+
+    @property
+    def memory_in_steps(self):
+        """Number of cohorts between the last spikes and the pool."""
+        return self._cohorts.size - 1
 
     def dtype_of(self, name):
         return get_dtype(self._model[name], self._dtype)
@@ -245,52 +294,60 @@ class MesoscopicGroup(NeuronGroup):
     def make_program(self, run_namespace):
         """The step of this group as abstract code."""
         variables = self._resolved(run_namespace)
-        code = ""
-        if self._model.diff_eq_names:
-            code = StateUpdateMethod.apply_stateupdater(
-                self._model,
-                variables,
-                self.state_updater.method_choice,
-                method_options=self.state_updater.method_options,
-                group_name=self.name,
-            )
-            if not isinstance(code, str):
-                raise NotImplementedError(
-                    f"method={self.method_choice!r} makes code of its own; use one of "
-                    "Brian2's explicit methods ('exact', 'exponential_euler', 'rk4')."
-                )
-        hazard = expand_subexpressions(parse_expression(self.hazard), self._model)
-        refractory = parse_expression(
-            f"timestep({self.refractory_expression}, dt)".replace("second", "1")
-        )
         for plasticity in self._plasticities:
             plasticity.prepare(run_namespace)
-        model = Model(
-            update=parse(code),
-            reset=self._reset,
-            hazard=hazard,
-            rule=self.rule,
-            refractory=expand_subexpressions(refractory, self._model),
-            roles=self._roles,
-            frozen=self._frozen,
-            order=self.closure_order,
-            noise=self.noise,
-            passengers=self.passengers,
-            wired=tuple(self._wired),
-            regularity=self._regularity,
-            length=self.memory_in_steps,
+        hazard = expand_subexpressions(parse_expression(self.hazard), self._model)
+        refractory = parse_expression(f"timestep({self.refractory_expression}, dt)")
+        frozen = {
+            n for n, e in self._flagged_model.items() if "unless refractory" in e.flags
+        }
+        return Program(
+            Model(
+                update=parse(self._method_code(variables)),
+                reset=self._reset,
+                hazard=hazard,
+                rule=self.rule,
+                refractory=expand_subexpressions(refractory, self._model),
+                roles=self._roles,
+                frozen=frozenset(
+                    n for n, e in flagged if "unless refractory" in e.flags
+                ),
+                order=self.closure_order,
+                noise=self.noise,
+                passengers=self.passengers,
+                wired=tuple(self._wired),
+                regularity=self._regularity,
+                length=self.memory_in_steps,
+            )
         )
-        return Program(model)
+
+    def _method_code(self, variables):
+        """What the numerical method makes of the equations."""
+        if not self._model.diff_eq_names:
+            return ""
+        code = StateUpdateMethod.apply_stateupdater(
+            self._model,
+            variables,
+            self.state_updater.method_choice,
+            method_options=self.state_updater.method_options,
+            group_name=self.name,
+        )
+        if not isinstance(code, str):
+            raise NotImplementedError(
+                f"method={self.state_updater.method_choice!r} makes code of its own; "
+                "use one of Brian2's explicit methods ('exact', 'exponential_euler', "
+                "'rk4')."
+            )
+        return code
 
     def _resolved(self, run_namespace):
-        identifiers = set(self._model.names) | self._model.identifiers | {"dt"}
-        if self.closure_order == 1 and (
-            self._roles.private or any(_is_noisy(eq) for eq in self._model.values())
-        ):
+        """Everything that the strings of this group refer to."""
+        if self.closure_order == 1 and any(map(_is_noisy, self._model.values())):
             raise ValueError(
                 "White noise (xi) makes the neurons of a cohort differ, which needs "
                 "closure_order=2."
             )
+        identifiers = set(self._model.names) | self._model.identifiers | {"dt"}
         for expression in (self.hazard, self.refractory_expression):
             identifiers |= get_identifiers(expression)
         for value in self._reset.values():
@@ -301,13 +358,13 @@ class MesoscopicGroup(NeuronGroup):
         check_stateless(variables)
         return variables
 
-    # -- the group in a network --------------------------------------------------------
+    # -- the group in a network ------------------------------------------------------
     def before_run(self, run_namespace):
         if abs(float(self.clock.dt) / self._made_for_dt - 1) > 1e-9:
             raise ValueError(
-                f"The time step of {self.name!r} was {self._made_for_dt*1e3:g} ms when "
-                f"it was made and is {self.clock.dt} now, but its memory is a fixed "
-                "number of steps. Set the time step first, or give dt=."
+                f"The time step of {self.name!r} was {self._made_for_dt * 1e3:g} ms "
+                f"when it was made and is {self.clock.dt} now, but its memory is a "
+                "fixed number of steps. Set the time step first, or give dt=."
             )
         self._model.check_units(self._cohorts, run_namespace=run_namespace)
         self._check_hazard_unit(run_namespace)
@@ -315,9 +372,7 @@ class MesoscopicGroup(NeuronGroup):
 
     def _check_hazard_unit(self, run_namespace):
         try:
-            check_dimensions(
-                self.hazard, hertz.dim, self._resolved(run_namespace)
-            )
+            check_dimensions(self.hazard, hertz.dim, self._resolved(run_namespace))
         except DimensionMismatchError as error:
             raise DimensionMismatchError(
                 f"The hazard '{self.hazard}' must have the unit Hz (a probability "
@@ -330,50 +385,8 @@ class MesoscopicGroup(NeuronGroup):
         return self._cohorts
 
     @property
-    def updater(self):
-        """The code object that moves the populations (for projections)."""
-        return self._updater
-
-    def receive_private(self, name):
-        """
-        Prepare for input that differs between the neurons of a population.
-
-        Returns the variable whose arrays ``_input_<var, depth, filling>_<variable>`` of
-        the `updater` collect its variance (and, weighted with it, the hole behind each
-        impulse), or None if the closure has no covariances.
-        """
-        if self.closure_order == 1:
-            return None
-        if name not in self._wired:
-            self._wired.append(name)
-            self._roles = find_roles(self._model_with_flags, self._reset, self._wired)
-            self._updater.listen(name)
-            self._connect()
-        return name
-
-    def follow_regularity(self):
-        """Keep track of how regularly the neurons fire (for what listens to some)."""
-        if not self._regularity:
-            self._regularity = True
-            self._updater.follow_regularity()
-
-    @property
-    def memory_in_steps(self):
-        """Number of cohorts between the last spikes and the pool."""
-        return self._cohorts.size - 1
-
-    def add_passenger(self, passenger, parameters, plasticity):
-        """Let the cohorts carry the plasticity of a projection."""
-        self.passengers.append(passenger)
-        self._plasticities.append(plasticity)
-        for feature in passenger.features:
-            self._cohorts.variables.add_array(feature, len(self._cohorts))
-        self._updater.carry(passenger, parameters)
-        self._connect()
-
-    @property
     def spikes(self):
-        """`PopulationSpikes`: the neurons, as a source of spikes (made at first use)."""
+        """`PopulationSpikes`: the neurons as a source of spikes (made at first use)."""
         if self._spikes is None:
             if not self.noise:
                 raise ValueError(
@@ -382,7 +395,7 @@ class MesoscopicGroup(NeuronGroup):
                     "or noise=True."
                 )
             self._spikes = PopulationSpikes(self, f"{self.name}_spikes")
-            self._spikes.hold_for(round(self._fixed_refractory / float(self.clock.dt)))
+            self._spikes.hold_for(round((self._silence or 0) / self._made_for_dt))
             self.contained_objects.append(self._spikes)
         return self._spikes
 
@@ -392,57 +405,33 @@ class MesoscopicGroup(NeuronGroup):
         kinds = ("common", "renewed", "carried")
         return {kind: list(getattr(self._roles, kind)) for kind in kinds}
 
+    def __getitem__(self, item):
+        return PopulationSubgroup(self, *to_start_stop(item, self._N))
+
     def __repr__(self):
         kinds = "; ".join(
             f"{kind}: {', '.join(names) or '-'}"
             for kind, names in self.variables_by_kind.items()
         )
         sizes = self.sizes[0] if len(self.sizes) == 1 else self.sizes
-        ages = self.memory_in_steps
         return (
             f"<MesoscopicGroup {self.name!r}: N = {sizes}, memory of "
-            f"{ages} steps of {self.clock.dt}; {kinds}>"
+            f"{self.memory_in_steps} steps of {self.clock.dt}; {kinds}>"
         )
 
 
-def _plain(model):
-    """The equations without flags that concern single neurons or steps."""
-    ignored = ("unless refractory", "constant over dt")
-    return Equations(
-        [
-            SingleEquation(
-                eq.type,
-                eq.varname,
-                eq.dim,
-                eq.var_type,
-                eq.expr,
-                [f for f in eq.flags if f not in ignored],
-            )
-            for eq in model.values()
-        ]
-    )
+class PopulationSubgroup(Subgroup):
+    """Some of the populations of a `MesoscopicGroup`."""
+
+    @property
+    def spikes(self):
+        """The neurons of these populations, as a source of spikes."""
+        group = self.source.before_run.__self__  # `source` is a weak proxy
+        first = sum(group.sizes[: self.start])
+        return group.spikes[first : first + sum(group.sizes[self.start : self.stop])]
 
 
 def _is_noisy(equation):
-    return equation.type == DIFFERENTIAL_EQUATION and bool(equation.stochastic_variables)
-
-
-def _checked_order(order):
-    if order not in (1, 2):
-        raise ValueError(
-            f"closure_order must be 1 (means) or 2 (and covariances), got {order!r}."
-        )
-    return int(order)
-
-
-def _checked_hazard(hazard, threshold):
-    if (hazard is None) == (threshold is None):
-        raise TypeError(
-            "Give either threshold='rand() < rho*dt' or hazard='rho', got "
-            f"threshold={threshold!r}, hazard={hazard!r}."
-        )
-    if hazard is None:
-        return hazard_of_threshold(threshold)
-    if not isinstance(hazard, str):
-        raise TypeError(f"hazard must be a string expression, got {hazard!r}.")
-    return hazard, "trapezoid"
+    return equation.type == DIFFERENTIAL_EQUATION and bool(
+        equation.stochastic_variables
+    )

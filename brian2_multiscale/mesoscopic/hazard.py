@@ -42,7 +42,7 @@ def hazard_of_threshold(threshold):
     """
     if not isinstance(threshold, str):
         raise TypeError(f"threshold must be a string, got {threshold!r}. {_HELP}")
-    probability = _probability(threshold)
+    probability = _without_expm1(_probability(threshold))
     step, rule = symbol("dt"), "linear"
     hazard = sp.simplify(probability / step) if probability.has(step) else None
     if hazard is not None and hazard.has(step):
@@ -54,6 +54,12 @@ def hazard_of_threshold(threshold):
             f"the form X*dt nor 1 - exp(-X*dt). {_HELP}"
         )
     return sympy_to_str(hazard), rule
+
+
+def _without_expm1(expression):
+    return expression.replace(
+        lambda e: e.func.__name__ == "expm1", lambda e: sp.exp(e.args[0]) - 1
+    )
 
 
 def _rate_of_survival(survival, step):
@@ -75,7 +81,9 @@ def _probability(threshold):
             return parse_expression(ast.unparse(right))
         if larger and _is_rand(right) and not _has_rand(left):
             return parse_expression(ast.unparse(left))
-    raise ValueError(f"threshold='{threshold}' is not of the form rand() < .... {_HELP}")
+    raise ValueError(
+        f"threshold='{threshold}' is not of the form rand() < .... {_HELP}"
+    )
 
 
 def _is_rand(node):

@@ -8,7 +8,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION
 from ..codegen.straightline import parse_expression, symbol
 from .expansion import expand_subexpressions
 
-__all__ = ["slowest_time_constant"]
+__all__ = ["known_value", "slowest_time_constant"]
 
 
 def slowest_time_constant(equations, renewed, namespace):
@@ -44,6 +44,12 @@ def slowest_time_constant(equations, renewed, namespace):
         return None
     slowest = np.linalg.eigvals(values).real.max()
     return -1 / slowest if np.isfinite(slowest) and slowest < 0 else None
+
+
+def known_value(expression, namespace):
+    """The number that an expression of constants stands for, or None."""
+    value = expression.xreplace(_numbers(expression, namespace))
+    return float(value) if value.is_number else None
 
 
 def _numbers(matrix, namespace):

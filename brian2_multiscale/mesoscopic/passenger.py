@@ -56,7 +56,7 @@ class Passenger:
         self.symbols = [symbol(n) for n in self.variables]
         self._modes = [sp.Dummy(f"mode{k}", real=True) for k in range(len(rates))]
         self._analyse(rates)
-        self.jumps = [jumps.get(n, s) for n, s in zip(rates, self.symbols)]
+        self.jumps = [jumps.get(n, s) for n, s in zip(rates, self.symbols, strict=True)]
         self.releases = list(releases)
         self._needed = self._collect()
         self.features = [self._feature(powers) for powers in self._needed]
@@ -66,7 +66,7 @@ class Passenger:
         vector = sp.Matrix(list(rates.values()))
         matrix = vector.jacobian(self.symbols) if rates else sp.zeros(0, 0)
         offset = vector.xreplace(dict.fromkeys(self.symbols, sp.S.Zero))
-        for n, row in zip(rates, matrix.tolist()):
+        for n, row in zip(rates, matrix.tolist(), strict=True):
             if any(e.free_symbols & {*self.symbols, symbol("t")} for e in row):
                 raise ValueError(
                     f"The equation of '{n}' is not linear with constant coefficients."
@@ -91,10 +91,10 @@ class Passenger:
     def _polynomial(self, expression):
         """A polynomial of the variables as {powers of the modes: coefficient}."""
         values = [
-            r + sum(v * d for v, d in zip(row, self._modes))
-            for r, row in zip(self.rest, self.vectors.tolist())
+            r + sum(v * d for v, d in zip(row, self._modes, strict=True))
+            for r, row in zip(self.rest, self.vectors.tolist(), strict=True)
         ]
-        replaced = expression.xreplace(dict(zip(self.symbols, values)))
+        replaced = expression.xreplace(dict(zip(self.symbols, values, strict=True)))
         if not self._modes:
             return {(): replaced}
         try:
@@ -133,7 +133,8 @@ class Passenger:
     def decays(self):
         """``{feature: factor per step}``."""
         rates = {
-            p: sum(k * rate for k, rate in zip(p, self.decay)) for p in self._needed
+            p: sum(k * rate for k, rate in zip(p, self.decay, strict=True))
+            for p in self._needed
         }
         return {
             self._feature(p): sp.exp(-symbol("dt") * self._known(rate))
@@ -170,9 +171,7 @@ class Passenger:
         new : dict of str to sympy expression
             Feature: its value in the new cohort.
         """
-        statements = [
-            (f"_spikers_{f}", sums(f) * inverse) for f in self.features
-        ]
+        statements = [(f"_spikers_{f}", sums(f) * inverse) for f in self.features]
         for k, _ in enumerate(self.releases):
             statements += [
                 (self.release(k), self._mean(self._release_terms[k])),
@@ -182,7 +181,7 @@ class Passenger:
         statements += new
         features = {}
         for powers in self._needed:
-            monomial = sp.prod(d**k for d, k in zip(self._modes, powers))
+            monomial = sp.prod(d**k for d, k in zip(self._modes, powers, strict=True))
             features[self._feature(powers)] = expectation(monomial, means, widths)
         return statements, features
 
@@ -210,7 +209,9 @@ class Passenger:
             (f"{prefix}_new_{k}", self._mean(self._jump_terms[k])) for k in range(count)
         ]
         new = [symbol(f"{prefix}_new_{k}") for k in range(count)]
-        shifted = self.inverse * sp.Matrix([n - r for n, r in zip(new, self.rest)])
+        shifted = self.inverse * sp.Matrix(
+            [n - r for n, r in zip(new, self.rest, strict=True)]
+        )
         statements += [(f"{prefix}_mode_{k}", shifted[k]) for k in range(count)]
         means = {d: symbol(f"{prefix}_mode_{k}") for k, d in enumerate(self._modes)}
         if self.order == 1:
@@ -218,7 +219,9 @@ class Passenger:
         spread = sp.zeros(count, count)
         for i, j in self._products():
             name = f"{prefix}_spread_{i}_{j}"
-            statements.append((name, self._mean(self._square_terms[i, j]) - new[i] * new[j]))
+            statements.append(
+                (name, self._mean(self._square_terms[i, j]) - new[i] * new[j])
+            )
             spread[i, j] = spread[j, i] = symbol(name)
         modes = self.inverse * spread * self.inverse.T
         widths = {}

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from . import regularity
 from ..codegen.straightline import Hoister, emit, names_in, symbol, tangents
 from ..numerics.gaussian import expectation
+from . import regularity
 from .names import covariance_name, pairs
 from .roles import PER_NEURON, Roles
 from .selection import Selection
@@ -222,7 +222,9 @@ class Program:
         statements += _writes({"survivors": survivors, "survivors_variance": variance})
         statements += _writes({"escape_rate": rate})
         statements += _writes({n: finals[n] for n in self.roles.cohort})
-        statements += _writes({covariance_name(*p): final_spread[p] for p in self.pairs})
+        statements += _writes(
+            {covariance_name(*p): final_spread[p] for p in self.pairs}
+        )
         self._outer.varying = {
             *self.roles.cohort,
             *(covariance_name(*p) for p in self.pairs),
@@ -400,9 +402,7 @@ class Program:
                 self.selection.calm(tag, s(f"{tag}_p"), s(f"{tag}_some")),
             ),
         ]
-        shift = {
-            n: self.selection.shift(tag, n) for n in (*self.random, *self.outside)
-        }
+        shift = {n: self.selection.shift(tag, n) for n in (*self.random, *self.outside)}
         finals = {
             n: v - ratio * shift[n] if n in self.random else v for n, v in means.items()
         }
@@ -451,7 +451,9 @@ class Program:
         statements += new
         outside = self._outside_values()
         values = {**self._new_common, **{symbol(n): v for n, v in means.items()}}
-        hazard = self.selection.statements("_new", values, _lookup({**spread, **outside}))
+        hazard = self.selection.statements(
+            "_new", values, _lookup({**spread, **outside})
+        )
         statements += hazard + self._merge()
         statements += [(f"_old_{n}", v) for n, v in means.items()]
         statements += [(f"_old_{covariance_name(*p)}", v) for p, v in spread.items()]
@@ -534,9 +536,11 @@ class Program:
                 spread[a, b] = sp.S.Zero
                 continue
             inverse = symbol("_inverse")
-            other = symbol(f"_sum_new_{b}") * inverse if b in self.outside else means[b]
+            other = means.get(b, symbol(f"_sum_new_{b}") * inverse)
             value = symbol(f"_sum_new_{name}") * inverse - means[a] * other
-            statements.append((f"_new_{name}", _clip(value, 0, _HUGE) if a == b else value))
+            statements.append(
+                (f"_new_{name}", _clip(value, 0, _HUGE) if a == b else value)
+            )
             spread[a, b] = symbol(f"_new_{name}")
         return means, spread, statements
 
@@ -553,7 +557,9 @@ class Program:
         for a, b in self.pairs:
             name = covariance_name(a, b)
             apart = share * (1 - share) * difference[a] * difference.get(b, 0)
-            mixed = s(f"_pool_{name}") + share * (s(f"_old_{name}") - s(f"_pool_{name}"))
+            mixed = s(f"_pool_{name}") + share * (
+                s(f"_old_{name}") - s(f"_pool_{name}")
+            )
             statements.append((f"_pool_{name}", mixed + apart))
         for n in self.roles.cohort:
             statements.append((f"_pool_{n}", s(f"_pool_{n}") + share * difference[n]))

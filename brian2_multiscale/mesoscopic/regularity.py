@@ -74,7 +74,10 @@ def after():
     square = s("_age_squared_mean") * s("_fired_mean") / (s("_age_mean") ** 2 + _TINY)
     rate = s("_count") / (s("_size") * dt)
     statements += [
-        ("_rate_now", s("_rate_now") + (rate - s("_rate_now")) * (1 - sp.exp(-dt / _FAST))),
+        (
+            "_rate_now",
+            s("_rate_now") + (rate - s("_rate_now")) * (1 - sp.exp(-dt / _FAST)),
+        ),
         ("_cv_squared", _clip(square - 1, sp.Rational(1, 100), _MOST_IRREGULAR)),
         ("_hole_depth", 2 * s("_rate_now") / (1 + sp.sqrt(s("_cv_squared"))) * dt),
         ("_hole_filling", 2 * s("_rate_now") / (1 - s("_cv_squared")) * dt),
@@ -89,7 +92,10 @@ def _older(dt):
     aged = square + 2 * age * dt + dt * dt
     return [
         ("_aged_squared", aged),
-        ("_pool_age_squared", s("_aged_squared") + share * (s("_oldest") ** 2 - s("_aged_squared"))),
+        (
+            "_pool_age_squared",
+            s("_aged_squared") + share * (s("_oldest") ** 2 - s("_aged_squared")),
+        ),
         ("_aged", age + dt),
-        ("_pool_age", s("_aged") + share * (s("_oldest") - s("_aged"))),
+        (age.name, (1 - share) * s("_aged") + share * s("_oldest")),
     ]

@@ -72,7 +72,9 @@ def find_roles(equations, reset, private=()):
         if eq.type == DIFFERENTIAL_EQUATION or (eq.type == PARAMETER and name in reset)
     ]
     uses = {
-        name: set(eq.identifiers) for name, eq in equations.items() if eq.type != PARAMETER
+        name: set(eq.identifiers)
+        for name, eq in equations.items()
+        if eq.type != PARAMETER
     }
     noisy = {n for n, used in uses.items() if _has_noise(used)} | set(private)
     flagged = {n for n, eq in equations.items() if "unless refractory" in eq.flags}

@@ -63,7 +63,9 @@ class _Emitter(OwnTemplates, CodeRunner, Group):
         if "_recent" not in self.variables:
             length = self.hold * populations
             self.variables.add_array("_recent", length, dtype=np.int32)
-        self.abstract_code = "\n".join(f"{n} = {code}" for n, code in self.marks.items())
+        self.abstract_code = "\n".join(
+            f"{n} = {code}" for n, code in self.marks.items()
+        )
         self.template_kwds = {"_hold": self.hold, "_populations": populations}
 
 

@@ -1,9 +1,8 @@
 """The code object that moves mesoscopic populations by one time step."""
 
 import numpy as np
-from brian2.core.variables import AuxiliaryVariable, Variables
+from brian2.core.variables import Variables
 from brian2.groups.group import CodeRunner, Group
-
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..codegen.binomial import binomial_draw
@@ -99,10 +98,9 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         for what in ("var", "depth", "filling"):
             self._own_array(f"_input_{what}_{name}", dim)
 
-    def share(self, covariances):
-        """Arrays for covariances that all cohorts of a population have in common."""
-        for name, dim in covariances.items():
-            self._own_array(name, dim)
+    def share(self, name, dimensions):
+        """Array for a covariance that all cohorts of a population have in common."""
+        self._own_array(name, dimensions)
 
     def follow_regularity(self):
         """Arrays for how regularly the neurons fire."""

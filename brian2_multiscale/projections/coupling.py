@@ -26,7 +26,9 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         Place in the schedule.
     """
 
-    def __init__(self, name, source, target, sources, targets, delays, namespace, order):
+    def __init__(
+        self, name, source, target, sources, targets, delays, namespace, order
+    ):
         pairs = len(sources)
         self.length = int(np.max(delays, initial=0)) + 1
         self._sources = len(source)

@@ -44,7 +44,8 @@ class CarriedPlasticity:
         source = projection.source.whole
         self.prefix = projection.name
         given = {
-            symbol(n): symbol(f"_{self.prefix}_{n}") for n in projection.source_parameters
+            symbol(n): symbol(f"_{self.prefix}_{n}")
+            for n in projection.source_parameters
         }
         try:
             self.passenger = Passenger(

@@ -110,8 +110,8 @@ class PoissonPlasticity(CodeRunner, Group):
         statements.append(("_fraction", symbol("_count") / symbol("_size")))
         p = self.passenger
         symbols = p.symbols
-        jumps = [f - s for f, s in zip(p.jumps, symbols)]
-        mean_of = dict(zip(symbols, means))
+        jumps = [f - s for f, s in zip(p.jumps, symbols, strict=True)]
+        mean_of = dict(zip(symbols, means, strict=True))
         widths = {
             (symbols[i], symbols[j]): spread[i, j]
             for i in range(len(symbols))

@@ -70,7 +70,7 @@ class PopulationsToPopulations:
         v = coupling.variables
         v.add_reference(f"{name}_post", self.target, name, index="_post_idx")
         coupling.add(f"{name}_post += ({weight})*p*{count}")
-        if np.any((coupling.variables["p"].get_value() < 1)):
+        if np.any(coupling.variables["p"].get_value() < 1):
             self._private(name, weight, squares)
 
     def _weight(self, target):
@@ -79,14 +79,12 @@ class PopulationsToPopulations:
         for name in names_in(target.weight):
             for end, group in (("_post", self.target), ("_pre", self.group)):
                 if name.endswith(end) and name not in v:
-                    v.add_reference(
-                        name, group, name[: -len(end)], index=f"{end}_idx"
-                    )
+                    v.add_reference(name, group, name[: -len(end)], index=f"{end}_idx")
         return sympy_to_str(target.weight)
 
     def _private(self, name, weight, squares):
         """Every neuron hears a random part of the spikes."""
-        if self.target.receive_private(name) is None:
+        if not self.target.receive_private(name):
             return
         self.group.follow_regularity()
         v = self.coupling.variables
@@ -102,7 +100,5 @@ class PopulationsToPopulations:
             ("filling", "*_hole_filling_pre"),
         ):
             array = f"_input_{what}_{name}"
-            v.add_reference(
-                f"{array}_post", self.target, array, index="_post_idx"
-            )
+            v.add_reference(f"{array}_post", self.target, array, index="_post_idx")
             self.coupling.add(f"{array}_post += {variance}{factor}")

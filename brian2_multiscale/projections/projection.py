@@ -1,9 +1,7 @@
 """Synapses between populations and neurons of any scale, from the same strings."""
 
-import numpy as np
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
-from brian2.core.names import Nameable
 from brian2.devices.device import get_device
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
@@ -90,8 +88,8 @@ class Projection(BrianObject):
             )
         if weights is not None and not used:
             raise ProjectionError(
-                f"weights are given, but on_pre='{self.rule.on_pre}' does not use them: "
-                "call them w, as in 'g_post += w'."
+                f"weights are given, but on_pre='{self.rule.on_pre}' does not use "
+                "them: call them w, as in 'g_post += w'."
             )
 
     def _sort_parameters(self, given):

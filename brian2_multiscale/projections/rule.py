@@ -131,7 +131,8 @@ class SynapticRule:
                 continue
             increment = sp.expand(value - symbol(name))
             if symbol(name) in sp.diff(increment, symbol(name)).free_symbols or (
-                not increment.has(symbol(name)) and "+=" not in on_pre
+                not increment.has(symbol(name))
+                and "+=" not in on_pre
                 and "-=" not in on_pre
             ):
                 raise ProjectionError(

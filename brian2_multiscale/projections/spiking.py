@@ -4,7 +4,6 @@ import numpy as np
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
 from brian2.parsing.sympytools import sympy_to_str
 from brian2.synapses.synapses import Synapses
-from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 
 from ..codegen.straightline import emit, symbol
@@ -161,7 +160,10 @@ class SpikesToPopulations(_SynapsesBased):
         axons = self._plastic(steps, suffix)
         target = projection.target.whole
         columns = np.flatnonzero(chosen[0])
-        equations = [*_pair_equations(projection), SingleEquation(PARAMETER, "p", DIMENSIONLESS)]
+        equations = [
+            *_pair_equations(projection),
+            SingleEquation(PARAMETER, "p", DIMENSIONLESS),
+        ]
         code, private = self._code(target)
         synapses = self._synapses(
             projection.source.group, target, equations, code, steps, suffix
@@ -191,12 +193,12 @@ class SpikesToPopulations(_SynapsesBased):
 
     def _code(self, target):
         lines, private = [], []
-        sparse = np.any((self.projection.probability < 1))
+        sparse = np.any(self.projection.probability < 1)
         for t in self.projection.rule.targets:
             weight = sympy_to_str(t.weight)
             release = "" if t.release is None else f"*released_{t.release}"
             lines.append(f"{t.variable}_post += ({weight})*p{release}")
-            if not sparse or target.receive_private(t.variable) is None:
+            if not sparse or not target.receive_private(t.variable):
                 continue
             private.append(f"_input_var_{t.variable}")
             square = "" if t.release is None else f"{release}**2"
