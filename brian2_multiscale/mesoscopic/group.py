@@ -309,9 +309,7 @@ class MesoscopicGroup(NeuronGroup):
                 rule=self.rule,
                 refractory=expand_subexpressions(refractory, self._model),
                 roles=self._roles,
-                frozen=frozenset(
-                    n for n, e in flagged if "unless refractory" in e.flags
-                ),
+                frozen=frozenset(frozen),
                 order=self.closure_order,
                 noise=self.noise,
                 passengers=self.passengers,
