@@ -130,16 +130,44 @@ class Passenger:
         return f"_{self.name}_moment_{'_'.join(str(p) for p in powers)}"
 
     # -- the step --------------------------------------------------------------------
-    def decays(self):
-        """``{feature: factor per step}``."""
-        rates = {
-            p: sum(k * rate for k, rate in zip(p, self.decay, strict=True))
-            for p in self._needed
-        }
-        return {
-            self._feature(p): sp.exp(-symbol("dt") * self._known(rate))
-            for p, rate in rates.items()
-        }
+    def before(self, length):
+        """
+        Statements once per population: by how much stored moments have decayed.
+
+        Moments are stored once, as they would be at the beginning of the lap of the
+        ring in which they were made, and never touched again. ``_now<feature>`` and
+        ``_last<feature>`` are the factors for the cohorts of this lap and of the one
+        before, ``_step<feature>`` that of one step, for the pool.
+        """
+        dt, statements = symbol("dt"), []
+        for k, rate in enumerate(self.decay):
+            rate = self._known(rate)
+            statements += [
+                (f"_step_{self.name}_{k}", sp.exp(-dt * rate)),
+                (f"_lap_{self.name}_{k}", sp.exp(-dt * length * rate)),
+            ]
+        for powers in self._needed:
+            feature = self._feature(powers)
+            now = symbol(f"_now{feature}")
+            statements += [
+                (now.name, symbol(f"_this{feature}")),
+                (f"_step{feature}", self._factor("step", powers)),
+                (f"_last{feature}", now * self._factor("lap", powers)),
+            ]
+        return statements
+
+    def _factor(self, what, powers):
+        """Decay of a monomial from those of its factors."""
+        modes = [symbol(f"_{what}_{self.name}_{k}") for k in range(len(powers))]
+        return sp.prod(mode**k for mode, k in zip(modes, powers, strict=True))
+
+    def turn(self, wrap):
+        """Statements once per population: the lap goes on, or another one begins."""
+        statements = []
+        for feature in self.features:
+            on = symbol(f"_now{feature}") * symbol(f"_step{feature}")
+            statements.append((f"_this{feature}", on * (1 - wrap) + wrap))
+        return statements
 
     def _known(self, expression):
         return sp.sympify(expression).xreplace(self.numbers)

@@ -92,6 +92,8 @@ class Program:
         Names assigned in ``before`` and read in other blocks.
     random : tuple of str
         Variables that have covariances in the cohorts.
+    lazy : dict of str to tuple of str
+        Factors for the parts of some of the sums.
     """
 
     def __init__(self, model):
@@ -153,7 +155,9 @@ class Program:
             for n in roles.common
             if n in self._final
         }
-        self._new_common[symbol("t")] = symbol("t") + symbol("dt")
+        # A threshold is looked at with the time of the beginning of the step
+        if self.model.rule == "trapezoid":
+            self._new_common[symbol("t")] = symbol("t") + symbol("dt")
 
     def _renamed(self, tag, names, refractory):
         """The method's statements with names and initial values of a block."""
@@ -185,6 +189,10 @@ class Program:
         enough = _int(s("_total_variance") > _FEW)
         correction = missing * enough / (s("_total_variance") + _FEW)
         statements.append(("_correction", correction))
+        wrap = _int(s("_head") + 1 >= self.model.length)
+        statements += [("_wrap", wrap)] if self.model.passengers else []
+        for passenger in self.model.passengers:
+            statements += passenger.before(self.model.length)
         for name in self.wired:
             weight = s(f"_input_var_{name}") + _TINY
             statements += [
@@ -218,7 +226,8 @@ class Program:
             if self.selection.active and self.model.rule == "trapezoid":
                 rate = symbol(f"{tag}_calm")
         statements += self._totals(survivors, variance, finals)
-        statements += self._passengers(tag, refractory)
+        if not refractory:
+            statements += self._passengers(tag)
         statements += _writes({"survivors": survivors, "survivors_variance": variance})
         statements += _writes({"escape_rate": rate})
         statements += _writes({n: finals[n] for n in self.roles.cohort})
@@ -229,7 +238,7 @@ class Program:
             *self.roles.cohort,
             *(covariance_name(*p) for p in self.pairs),
             *("survivors", "survivors_variance", "escape_rate", "lastspike"),
-            *(n for p in self.model.passengers for n in p.features),
+            *self._features(),
         }
         arrays = self._outer.varying | {f"_add_{n}" for n in self.sums}
         return self._outer.apply(statements, kept=arrays)
@@ -420,17 +429,21 @@ class Program:
             statements += self._add(f"mean_{n}", survivors * finals[n])
         return statements
 
-    def _passengers(self, tag, refractory):
-        """Plasticity decays, and counts where a cohort fires."""
+    def _passengers(self, tag):
+        """What the firing neurons carry, without its decay (see `lazy`)."""
         statements = []
-        for passenger in self.model.passengers:
-            for feature, factor in passenger.decays().items():
-                now = symbol(f"{tag}_now{feature}")
-                statements.append((now.name, symbol(feature) * factor))
-                if not refractory:
-                    statements += self._add(feature, symbol(f"{tag}_w") * now)
-                statements.append((feature, now))
+        for feature in self._features():
+            value = symbol(f"{tag}_w") * symbol(feature)
+            statements += self._add(feature, value)
         return statements
+
+    def _features(self):
+        return [f for p in self.model.passengers for f in p.features]
+
+    @property
+    def lazy(self):
+        """Sums whose parts are multiplied: cohorts of the last lap, this one, pool."""
+        return {f: (f"_last{f}", f"_now{f}", f"_step{f}") for f in self._features()}
 
     def _add(self, name, value):
         if name not in self.sums:
@@ -460,8 +473,11 @@ class Program:
         for passenger in self.model.passengers:
             code, new = passenger.after(lambda f: s(f"_sum_{f}"), s("_inverse"))
             statements += code
-            statements += [(f"_old_{f}", value) for f, value in new.items()]
+            statements += [
+                (f"_old_{f}", value / s(f"_now{f}")) for f, value in new.items()
+            ]
             statements += self._releases(passenger)
+            statements += passenger.turn(s("_wrap"))
         statements += [
             ("_old_survivors", s("_count")),
             ("_old_survivors_variance", sp.S.Zero),
@@ -563,9 +579,10 @@ class Program:
             statements.append((f"_pool_{name}", mixed + apart))
         for n in self.roles.cohort:
             statements.append((f"_pool_{n}", s(f"_pool_{n}") + share * difference[n]))
-        for n in [f for p in self.model.passengers for f in p.features]:
-            mixed = s(f"_pool_{n}") + share * (s(f"_old_{n}") - s(f"_pool_{n}"))
-            statements.append((f"_pool_{n}", mixed))
+        for f in self._features():
+            kept = (1 - share) * s(f"_pool_{f}") * s(f"_step{f}")
+            joined = share * s(f"_old_{f}") * s(f"_last{f}")
+            statements.append((f"_pool_{f}", kept + joined))
         for n in ("escape_rate",):
             mixed = s(f"_pool_{n}") + share * (s(f"_old_{n}") - s(f"_pool_{n}"))
             statements.append((f"_pool_{n}", mixed))

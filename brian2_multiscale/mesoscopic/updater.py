@@ -114,6 +114,8 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         """Arrays for the plasticity of a projection."""
         for name, values in parameters.items():
             self._own_array(name, values=values)
+        for feature in passenger.features:
+            self._own_array(f"_this{feature}", values=np.ones(len(self._group)))
         for k in range(passenger.count):
             for name in (
                 passenger.amount(k),
@@ -136,6 +138,7 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
             "_outer_names": program.hoisted,
             "_sum_names": program.sums,
             "_sums": program.sums_of,
+            "_lazy": program.lazy,
         }
 
     def update_abstract_code(self, run_namespace):

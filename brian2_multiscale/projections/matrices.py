@@ -9,7 +9,13 @@ from brian2.units.fundamentalunits import (
     get_dimensions,
 )
 
-__all__ = ["delay_matrix", "pair_matrix", "probability_matrix", "source_vector"]
+__all__ = [
+    "delay_matrix",
+    "pair_matrix",
+    "probability_matrix",
+    "source_vector",
+    "with_unit",
+]
 
 
 def pair_matrix(name, value, shape):
@@ -22,7 +28,14 @@ def pair_matrix(name, value, shape):
             f"{name} must be one value or a matrix of shape {shape}, one row per "
             f"source and one column per target population; got shape {array.shape}."
         )
-    return Quantity(np.broadcast_to(array, shape).copy(), dim=get_dimensions(value))
+    return with_unit(np.broadcast_to(array, shape), get_dimensions(value))
+
+
+def with_unit(array, dim):
+    """A `Quantity` even if it has no dimension, for which Brian2 gives an array."""
+    quantity = np.array(array, dtype=float).view(Quantity)
+    quantity.dim = dim
+    return quantity
 
 
 def source_vector(name, value, length):
@@ -35,7 +48,7 @@ def source_vector(name, value, length):
         )
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite, got {value}.")
-    return Quantity(np.broadcast_to(array, (length,)).copy(), dim=get_dimensions(value))
+    return with_unit(np.broadcast_to(array, (length,)), get_dimensions(value))
 
 
 def probability_matrix(value, shape):

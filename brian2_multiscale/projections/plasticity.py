@@ -5,6 +5,7 @@ import numpy as np
 from ..codegen.straightline import symbol
 from ..mesoscopic.passenger import Passenger
 from .constants import constants_of
+from .poisson import PoissonPlasticity
 from .rule import ProjectionError
 
 __all__ = ["CarriedPlasticity", "carried_plasticity"]
@@ -15,8 +16,6 @@ def carried_plasticity(projection):
     if not projection.rule.releases:
         return NoPlasticity()
     if projection.closure == "poisson":
-        from .poisson import PoissonPlasticity
-
         return PoissonPlasticity(projection)
     return CarriedPlasticity(projection)
 

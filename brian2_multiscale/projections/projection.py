@@ -5,6 +5,7 @@ from brian2.core.namespace import get_local_namespace
 from brian2.devices.device import get_device
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
+from brian2.units.fundamentalunits import get_unit
 
 from .ends import find_source, find_target
 from .matrices import delay_matrix, pair_matrix, probability_matrix, source_vector
@@ -23,6 +24,93 @@ _WAYS = {
 
 
 class Projection(BrianObject):
+    r"""
+    Synapses from one group to another, whatever their scales, from the same strings.
+
+    Source and target may be populations (`MesoscopicGroup` or some of its populations)
+    or single neurons (`NeuronGroup`, its subgroups, and as a source everything that
+    fires), in every combination.
+
+    Parameters
+    ----------
+    source, target : Group
+        What fires, and what has the variables that `on_pre` adds to.
+    model : str or `Equations`, optional
+        Short-term plasticity: differential equations that are linear between spikes,
+        and parameters. Its variables are kept once per presynaptic neuron (or cohort of
+        neurons), not once per synapse, and start at rest.
+    on_pre : str
+        Statements for a spike, as in `Synapses`, in the order of execution; with ``+=``
+        for the variables of the target (``g_post += w*u*x``).
+    p : float or array, optional
+        Probability of a synapse between two neurons, as in `Synapses.connect`.
+    weights : float, `Quantity` or array, optional
+        The weight ``w`` of every single synapse.
+    delay : `Quantity` or array, optional
+        Time from spike to arrival, rounded to time steps.
+    parameters : dict, optional
+        Values of the parameters of `model`: those that the plasticity uses belong to
+        the source (one value, or one per source population), others to the pair.
+    closure : {'cohort', 'poisson'}, optional
+        For plasticity of populations. 'cohort': the cohorts of the source carry it,
+        with mean and covariance (`closure_order=2` of the source) or mean only. 'poisson':
+        one mean and covariance per population, as if every spike came from a neuron
+        chosen at random [1]_; cheaper, and biased where neurons fire regularly.
+    multapses : bool, optional
+        Between populations with ``p < 1``: every synapse chooses its source on its own,
+        so that two neurons may have several (NEST's ``fixed_indegree``).
+    namespace : dict, optional
+        Constants of the strings; by default those of the group and the run.
+    order : int, optional
+        Order within the time slot ``'synapses'``.
+    name : str, optional
+
+    Raises
+    ------
+    ProjectionError
+        If the strings do not fit the groups. It is a `ValueError`.
+    TypeError, ValueError, DimensionMismatchError
+        For other arguments; everything before the run.
+
+    Notes
+    -----
+    `weights`, `p` and `delay` are one value or an array of shape (source populations,
+    target populations), where single neurons count as one population.
+
+    *Guarantees.* A spike arrives after exactly ``round(delay/dt)`` time steps on every
+    pair of scales, with what it released when it was fired. With ``p=1`` all neurons of
+    a population receive the same and nothing is approximated. Between single neurons
+    the result is that of `Synapses` with plasticity per synapse and one delay.
+
+    *Populations as target.* The neurons of a population receive the expected input
+    ``p*w`` per spike. With ``p < 1`` each hears another part of the spikes: that is
+    private noise with variance ``w**2*p*(1 - p)`` per spike (``w**2*p`` with
+    `multapses`), weaker at low frequencies as the sources fire more regularly; the
+    cohorts of the target carry the covariances it causes (`closure_order=2`).
+    That the number of synapses differs from neuron to neuron is neglected.
+
+    *Populations as source.* The amount that `n` neurons release is normal around its
+    mean, with the variance of the neurons that fire. Towards single neurons each spike
+    carries an amount of its own.
+
+    References
+    ----------
+    .. [1] Schmutz V, Gerstner W, Schwalger T (2020). J Math Neurosci 10:5,
+       doi:10.1186/s13408-020-00082-z
+
+    Examples
+    --------
+    Depression (Tsodyks and Markram), from any kind of group to any other:
+
+    >>> stp = '''du/dt = (U - u)/tau_f : 1
+    ...          dx/dt = (1 - x)/tau_d : 1'''
+    >>> projection = Projection(source, target, model=stp, on_pre='''
+    ...     released = u*x
+    ...     x -= released
+    ...     u += U*(1 - u)
+    ...     h_post += w*released''', weights=0.3*mV, p=0.2, delay=1*ms)
+    """
+
     def __init__(
         self,
         source,
@@ -110,8 +198,6 @@ class Projection(BrianObject):
                 value = pair_matrix(name, value, self.shape)
                 self.pair_parameters[name] = value
             if value.dim is not dim:
-                from brian2.units.fundamentalunits import get_unit
-
                 raise ProjectionError(
                     f"Parameter '{name}' must have the unit {get_unit(dim)!r}, "
                     f"got {given[name]}."

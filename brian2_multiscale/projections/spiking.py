@@ -7,6 +7,7 @@ from brian2.synapses.synapses import Synapses
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 
 from ..codegen.straightline import emit, symbol
+from .matrices import with_unit
 from .plasticity import carried_plasticity
 
 __all__ = ["PopulationsToNeurons", "SpikesToNeurons", "SpikesToPopulations"]
@@ -184,7 +185,8 @@ class SpikesToPopulations(_SynapsesBased):
 
     def _fill(self, synapses, neurons, columns):
         projection = self.projection
-        matrices = {"p": Quantity(projection.probability), **projection.pair_parameters}
+        probability = with_unit(projection.probability, DIMENSIONLESS)
+        matrices = {"p": probability, **projection.pair_parameters}
         if projection.weights is not None:
             matrices["w"] = projection.weights
         for name, matrix in matrices.items():

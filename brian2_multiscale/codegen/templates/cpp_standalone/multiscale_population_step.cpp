@@ -47,6 +47,11 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
         {% endif %}
         {
             const int _from = _bounds[_part][0], _to = _bounds[_part][1];
+            {% if _block == "active" %}
+            {% for _name in _lazy %}
+            double _part_{{_name}} = 0;
+            {% endfor %}
+            {% endif %}
             #if defined(__clang__)
             #pragma clang loop vectorize(assume_safety)
             #elif defined(__GNUC__)
@@ -59,9 +64,15 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
                 const size_t _vectorisation_idx = _idx;
                 {{vector_code[_block]|autoindent}}
                 {% for _name in _sums[_block] %}
-                _sum_{{_name}} += _add_{{_name}};
+                {{"_part_" if _name in _lazy else "_sum_"}}{{_name}} += _add_{{_name}};
                 {% endfor %}
             }
+            {% if _block == "active" %}
+            {% for _name, (_last_lap, _this_lap, _pool) in _lazy.items() %}
+            _sum_{{_name}} += _part_{{_name}}*(
+                _part == 0 ? {{_last_lap}} : (_part == 1 ? {{_this_lap}} : {{_pool}}));
+            {% endfor %}
+            {% endif %}
         }
         }
         {% endfor %}

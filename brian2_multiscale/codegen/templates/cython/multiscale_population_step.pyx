@@ -10,6 +10,9 @@
     cdef int _base, _silent, _last, _wrapped, _part
     cdef int _from[3]
     cdef int _to[3]
+    {% for _name in _lazy %}
+    cdef double _part_{{_name}}
+    {% endfor %}
     _vectorisation_idx = 1
     {% for _block in ("before", "active", "refractory", "after") %}
     {{scalar_code[_block]|autoindent}}
@@ -40,13 +43,28 @@
         _from[1], _to[1] = _base + _wrapped, _base + _first
         for _part in range(2):
         {% endif %}
+            {% if _block == "active" %}
+            {% for _name in _lazy %}
+            _part_{{_name}} = 0
+            {% endfor %}
+            {% endif %}
             for _cohort in range(_from[_part], _to[_part]):
                 _idx = _cohort
                 _vectorisation_idx = _idx
                 {{vector_code[_block]|autoindent}}
                 {% for _name in _sums[_block] %}
-                _sum_{{_name}} += _add_{{_name}}
+                {{"_part_" if _name in _lazy else "_sum_"}}{{_name}} += _add_{{_name}}
                 {% endfor %}
+            {% if _block == "active" %}
+            {% for _name, (_last_lap, _this_lap, _pool) in _lazy.items() %}
+            if _part == 0:
+                _sum_{{_name}} += _part_{{_name}}*{{_last_lap}}
+            elif _part == 1:
+                _sum_{{_name}} += _part_{{_name}}*{{_this_lap}}
+            else:
+                _sum_{{_name}} += _part_{{_name}}*{{_pool}}
+            {% endfor %}
+            {% endif %}
         {% endfor %}
         _vectorisation_idx = _pop_idx
         {{vector_code['after']|autoindent}}
