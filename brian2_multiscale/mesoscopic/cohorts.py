@@ -33,7 +33,8 @@ class Cohorts(Group):
     survivors_variance
         How far the true number may be from the expected one.
     escape_rate
-        Hazard at the end of the last step (Hz), averaged over the cohort.
+        Hazard (Hz) of a neuron at the mean of the cohort; with ``hazard=`` that at the
+        end of the last step, averaged over the cohort.
     lastspike
         When the neurons of the cohort fired (s); -1e4 s in the pool.
     population
@@ -108,7 +109,12 @@ class Cohorts(Group):
         v = self.variables
         v.add_array("survivors", length, values=first, dtype=np.float64)
         v.add_array("survivors_variance", length, dtype=np.float64)
-        v.add_array("escape_rate", length, dimensions=hertz.dim, dtype=np.float64)
+        if owner.rule == "trapezoid":
+            v.add_array("escape_rate", length, dimensions=hertz.dim)
+        else:
+            v.add_subexpression(
+                "escape_rate", expr=owner.hazard, dimensions=hertz.dim, dtype=float
+            )
         v.add_array(
             "lastspike",
             length,

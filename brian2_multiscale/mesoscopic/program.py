@@ -23,8 +23,8 @@ __all__ = ["Model", "Program"]
 # Keeps a division by zero finite where the numerator is zero, too
 _TINY = sp.Float(1e-300)
 _FEW = sp.Float(1e-9)
-_HUGE = sp.Float(1e300)
-_clip = sp.Function("clip", real=True)
+_at_least = sp.Function("at_least", real=True)
+_at_most = sp.Function("at_most", real=True)
 _int = sp.Function("int", real=True)
 
 
@@ -123,8 +123,8 @@ class Program:
         self.hoisted += self._outer.names
         self.blocks = {
             "before": emit(before + self._outer.statements),
-            "active": emit(active),
-            "refractory": emit(refractory),
+            "active": emit(_inlined(active)),
+            "refractory": emit(_inlined(refractory)),
             "after": emit(after),
         }
 
@@ -214,22 +214,23 @@ class Program:
     def _cohort(self, tag, refractory):
         frozen = self.model.frozen if refractory else frozenset()
         statements, means, spread = self._integrate(tag, refractory, frozen)
-        statements += self._hazard(tag, means, spread)
+        if self.trapezoid or not refractory:
+            statements += self._hazard(tag, means, spread)
         finals, final_spread = means, spread
         survivors, variance = symbol("survivors"), symbol("survivors_variance")
-        rate = symbol(f"{tag}_rho")
         if not refractory:
             statements += self._firing(tag, means, spread)
             taken, finals, final_spread = self._survivors(tag, means, spread)
             statements += taken
             survivors, variance = symbol(f"{tag}_m"), symbol(f"{tag}_z")
-            if self.selection.active and self.model.rule == "trapezoid":
-                rate = symbol(f"{tag}_calm")
         statements += self._totals(survivors, variance, finals)
         if not refractory:
             statements += self._passengers(tag)
         statements += _writes({"survivors": survivors, "survivors_variance": variance})
-        statements += _writes({"escape_rate": rate})
+        if self.trapezoid:
+            calm = self.selection.active and not refractory
+            rate = symbol(f"{tag}_calm" if calm else f"{tag}_rho")
+            statements += _writes({"escape_rate": rate})
         statements += _writes({n: finals[n] for n in self.roles.cohort})
         statements += _writes(
             {covariance_name(*p): final_spread[p] for p in self.pairs}
@@ -237,7 +238,8 @@ class Program:
         self._outer.varying = {
             *self.roles.cohort,
             *(covariance_name(*p) for p in self.pairs),
-            *("survivors", "survivors_variance", "escape_rate", "lastspike"),
+            *("survivors", "survivors_variance", "lastspike"),
+            *(("escape_rate",) if self.trapezoid else ()),
             *self._features(),
         }
         arrays = self._outer.varying | {f"_add_{n}" for n in self.sums}
@@ -344,8 +346,8 @@ class Program:
         """Probability not to fire in the step."""
         rate, dt = symbol(f"{tag}_rho"), symbol("dt")
         if self.model.rule == "linear":
-            return 1 - _clip(rate * dt, 0, 1)
-        if self.model.rule == "trapezoid":
+            return 1 - _at_most(_at_least(rate * dt, sp.S.Zero), sp.S.One)
+        if self.trapezoid:
             rate = (rate + symbol("escape_rate")) / 2
         return sp.exp(-dt * rate)
 
@@ -402,15 +404,13 @@ class Program:
         if not self.selection.active:
             return [], means, spread
         s, ratio = symbol, symbol(f"{tag}_ratio")
-        left = _clip(s(f"{tag}_left"), sp.Rational(1, 2), 1)
-        statements = [
-            (f"{tag}_some", left),
-            (ratio.name, s(f"{tag}_p") / s(f"{tag}_some")),
-            (
-                f"{tag}_calm",
-                self.selection.calm(tag, s(f"{tag}_p"), s(f"{tag}_some")),
-            ),
-        ]
+        fired = s(f"{tag}_p")
+        # fired/(1 - fired), as a series: the closure needs fired << 1 anyway, and a
+        # division would cost as much as the exponential
+        statements = [(ratio.name, fired * (1 + fired * (1 + fired * (1 + fired))))]
+        if self.trapezoid:
+            calm = self.selection.calm(tag, fired, ratio)
+            statements.append((f"{tag}_calm", calm))
         shift = {n: self.selection.shift(tag, n) for n in (*self.random, *self.outside)}
         finals = {
             n: v - ratio * shift[n] if n in self.random else v for n, v in means.items()
@@ -419,7 +419,7 @@ class Program:
         for a, b in self.pairs:
             taken = ratio * (1 + ratio) * shift[a] * shift[b]
             value = spread[a, b] - ratio * self.selection.widening(tag, a, b) - taken
-            final_spread[a, b] = _clip(value, 0, _HUGE) if a == b else value
+            final_spread[a, b] = _at_least(value, sp.S.Zero) if a == b else value
         return statements, finals, final_spread
 
     def _totals(self, survivors, variance, finals):
@@ -441,6 +441,11 @@ class Program:
         return [f for p in self.model.passengers for f in p.features]
 
     @property
+    def trapezoid(self):
+        """Whether the hazard of the step before counts, too."""
+        return self.model.rule == "trapezoid"
+
+    @property
     def lazy(self):
         """Sums whose parts are multiplied: cohorts of the last lap, this one, pool."""
         return {f: (f"_last{f}", f"_now{f}", f"_step{f}") for f in self._features()}
@@ -453,7 +458,7 @@ class Program:
     # -- after ---------------------------------------------------------------------
     def _after(self):
         s = symbol
-        statements = [("_expected", _clip(s("_sum_expected"), 0, s("_size")))]
+        statements = [("_expected", _at_most(_at_least(s("_sum_expected"), sp.S.Zero), s("_size")))]
         count = s("_expected")
         if self.model.noise:
             draw = sp.Function("binomial_draw", real=True)
@@ -464,10 +469,10 @@ class Program:
         statements += new
         outside = self._outside_values()
         values = {**self._new_common, **{symbol(n): v for n, v in means.items()}}
-        hazard = self.selection.statements(
-            "_new", values, _lookup({**spread, **outside})
-        )
-        statements += hazard + self._merge()
+        if self.trapezoid:
+            known = _lookup({**spread, **outside})
+            statements += self.selection.statements("_new", values, known)
+        statements += self._merge()
         statements += [(f"_old_{n}", v) for n, v in means.items()]
         statements += [(f"_old_{covariance_name(*p)}", v) for p, v in spread.items()]
         for passenger in self.model.passengers:
@@ -481,7 +486,6 @@ class Program:
         statements += [
             ("_old_survivors", s("_count")),
             ("_old_survivors_variance", sp.S.Zero),
-            ("_old_escape_rate", s("_new_rho")),
             ("_old_lastspike", s("t")),
             ("_total", s("_sum_total") + s("_count")),
             ("_total_variance", s("_sum_total_variance")),
@@ -529,7 +533,7 @@ class Program:
             mean, square = s(passenger.release(k)), s(passenger.square(k))
             amount = s("_count") * mean
             if self.model.noise:
-                spread = _clip(s("_count") * (square - mean**2), 0, _HUGE)
+                spread = _at_least(s("_count") * (square - mean**2), sp.S.Zero)
                 amount += sp.sqrt(spread) * sp.Function("standard_normal", real=True)()
             statements.append((passenger.amount(k), amount))
             statements.append((passenger.squares(k), s("_count") * square))
@@ -555,7 +559,7 @@ class Program:
             other = means.get(b, symbol(f"_sum_new_{b}") * inverse)
             value = symbol(f"_sum_new_{name}") * inverse - means[a] * other
             statements.append(
-                (f"_new_{name}", _clip(value, 0, _HUGE) if a == b else value)
+                (f"_new_{name}", _at_least(value, sp.S.Zero) if a == b else value)
             )
             spread[a, b] = symbol(f"_new_{name}")
         return means, spread, statements
@@ -583,9 +587,10 @@ class Program:
             kept = (1 - share) * s(f"_pool_{f}") * s(f"_step{f}")
             joined = share * s(f"_old_{f}") * s(f"_last{f}")
             statements.append((f"_pool_{f}", kept + joined))
-        for n in ("escape_rate",):
-            mixed = s(f"_pool_{n}") + share * (s(f"_old_{n}") - s(f"_pool_{n}"))
-            statements.append((f"_pool_{n}", mixed))
+        if self.trapezoid:
+            old, pool = s("_old_escape_rate"), s("_pool_escape_rate")
+            statements.append((pool.name, (1 - share) * pool + share * old))
+            statements.append((old.name, s("_new_rho")))
         for n in ("survivors", "survivors_variance"):
             statements.append((f"_pool_{n}", s(f"_pool_{n}") + s(f"_old_{n}")))
         return statements
@@ -599,6 +604,12 @@ def _expectation(value, centres, widths):
             f"The reset is no polynomial of the variables that differ between neurons: "
             f"{error}. Use closure_order=1."
         ) from error
+
+
+def _inlined(statements):
+    """Exponentials that may be part of a vector loop."""
+    inline_exp = sp.Function("inline_exp", real=True)
+    return [(name, value.replace(sp.exp, inline_exp)) for name, value in statements]
 
 
 def _is_noise(name):

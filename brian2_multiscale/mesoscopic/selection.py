@@ -107,8 +107,8 @@ class Selection:
             output.append((f"{prefix}_a", slope))
             average = rho * sp.exp(s("a") ** 2 * s("spread") / 2)
         else:
-            clip = sp.Function("clip", real=True)
-            rest = clip(1 - bend * s("spread"), _SMALLEST, sp.Float(1e6))
+            at_least = sp.Function("at_least", real=True)
+            rest = at_least(1 - bend * s("spread"), _SMALLEST)
             output += [
                 (f"{prefix}_rest", rest),
                 (f"{prefix}_a", slope / s("rest")),
@@ -119,7 +119,7 @@ class Selection:
                 * sp.exp(s("a") ** 2 * s("spread") * s("rest") / 2)
                 / sp.sqrt(s("rest"))
             )
-        return [*output, (f"{prefix}_rho", average)]
+        return [*output, (f"{prefix}_rho", _one_exponential(average))]
 
     def shift(self, prefix, name):
         """Mean of the neurons that fire minus the mean of all, after `statements`."""
@@ -127,11 +127,12 @@ class Selection:
             return sp.S.Zero
         return symbol(f"{prefix}_a") * symbol(f"{prefix}_cg_{name}")
 
-    def calm(self, prefix, fired, left):
-        """Mean hazard of those who are left."""
+    def calm(self, prefix, fired, ratio):
+        """Mean hazard of those who are left; ``ratio`` is fired/(1 - fired)."""
         squared = sp.exp(symbol(f"{prefix}_a") ** 2 * symbol(f"{prefix}_spread"))
-        clip = sp.Function("clip", real=True)
-        return symbol(f"{prefix}_rho") * clip(1 - fired * squared, 0, 1) / left
+        at_least = sp.Function("at_least", real=True)
+        share = at_least(1 - fired * squared, sp.S.Zero) * (1 + ratio)
+        return symbol(f"{prefix}_rho") * share
 
     def widening(self, prefix, first, second):
         """The same for the covariance."""
@@ -142,6 +143,15 @@ class Selection:
             * symbol(f"{prefix}_cg_{first}")
             * symbol(f"{prefix}_cg_{second}")
         )
+
+
+def _one_exponential(product):
+    """Multiply exponentials by adding their exponents: the loop computes one."""
+    exponents = [f.args[0] for f in sp.Mul.make_args(product) if f.func is sp.exp]
+    others = [f for f in sp.Mul.make_args(product) if f.func is not sp.exp]
+    if len(exponents) < 2:
+        return product
+    return sp.Mul(*others) * sp.exp(sp.Add(*exponents))
 
 
 def _simple(expression):

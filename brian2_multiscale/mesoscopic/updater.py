@@ -6,6 +6,8 @@ from brian2.groups.group import CodeRunner, Group
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..codegen.binomial import binomial_draw
+from ..codegen.exponential import inline_exp
+from ..codegen.limits import at_least, at_most
 from ..codegen.normal import standard_normal
 from ..codegen.targets import OwnTemplates
 from . import regularity
@@ -13,7 +15,7 @@ from . import regularity
 __all__ = ["PopulationUpdater"]
 
 _INDICES = ("_pop_idx", "_old_idx", "_pool_idx", "_newest_idx")
-_COUNTS = ("survivors", "survivors_variance", "escape_rate", "lastspike")
+_COUNTS = ("survivors", "survivors_variance", "lastspike")
 
 
 class PopulationUpdater(OwnTemplates, CodeRunner, Group):
@@ -52,6 +54,9 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         v.add_reference("i", group, "i", index="_pop_idx")
         v._add_variable("binomial_draw", binomial_draw)
         v._add_variable("standard_normal", standard_normal)
+        v._add_variable("inline_exp", inline_exp)
+        v._add_variable("at_least", at_least)
+        v._add_variable("at_most", at_most)
 
     def _add_populations(self):
         sizes = np.asarray(self._group.sizes)
@@ -79,6 +84,7 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         """Make the arrays of the group known under the names of the program."""
         group, cohorts = self._group, self._group.cohorts
         names = [*roles.cohort, *covariances, *_COUNTS]
+        names += ["escape_rate"] if group.rule == "trapezoid" else []
         for name in names + list(group.passenger_features):
             self._refer(name, cohorts, name, "_idx")
             self._refer(f"_old_{name}", cohorts, name, "_old_idx")
