@@ -301,23 +301,22 @@ class MesoscopicGroup(NeuronGroup):
         frozen = {
             n for n, e in self._flagged_model.items() if "unless refractory" in e.flags
         }
-        return Program(
-            Model(
-                update=parse(self._method_code(variables)),
-                reset=self._reset,
-                hazard=hazard,
-                rule=self.rule,
-                refractory=expand_subexpressions(refractory, self._model),
-                roles=self._roles,
-                frozen=frozenset(frozen),
-                order=self.closure_order,
-                noise=self.noise,
-                passengers=self.passengers,
-                wired=tuple(self._wired),
-                regularity=self._regularity,
-                length=self.memory_in_steps,
-            )
+        model = Model(
+            update=parse(self._method_code(variables)),
+            reset=self._reset,
+            hazard=hazard,
+            rule=self.rule,
+            refractory=expand_subexpressions(refractory, self._model),
+            roles=self._roles,
+            frozen=frozenset(frozen),
+            order=self.closure_order,
+            noise=self.noise,
+            passengers=list(self.passengers),
+            wired=tuple(self._wired),
+            regularity=self._regularity,
+            length=self.memory_in_steps,
         )
+        return Program(model)
 
     def _method_code(self, variables):
         """What the numerical method makes of the equations."""

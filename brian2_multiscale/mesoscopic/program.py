@@ -458,7 +458,12 @@ class Program:
     # -- after ---------------------------------------------------------------------
     def _after(self):
         s = symbol
-        statements = [("_expected", _at_most(_at_least(s("_sum_expected"), sp.S.Zero), s("_size")))]
+        statements = [
+            (
+                "_expected",
+                _at_most(_at_least(s("_sum_expected"), sp.S.Zero), s("_size")),
+            )
+        ]
         count = s("_expected")
         if self.model.noise:
             draw = sp.Function("binomial_draw", real=True)

@@ -69,7 +69,8 @@ def find_roles(equations, reset, private=()):
     state = [
         name
         for name, eq in equations.items()
-        if eq.type == DIFFERENTIAL_EQUATION or (eq.type == PARAMETER and name in {*reset, *private})
+        if eq.type == DIFFERENTIAL_EQUATION
+        or (eq.type == PARAMETER and name in {*reset, *private})
     ]
     uses = {
         name: set(eq.identifiers)
