@@ -211,7 +211,8 @@ class Passenger:
         for powers in self._needed:
             monomial = sp.prod(d**k for d, k in zip(self._modes, powers, strict=True))
             features[self._feature(powers)] = expectation(monomial, means, widths)
-        return statements, features
+        statements = [(n, self._known(e)) for n, e in statements]
+        return statements, {f: self._known(e) for f, e in features.items()}
 
     @property
     def count(self):

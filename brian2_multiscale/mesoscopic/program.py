@@ -123,6 +123,7 @@ class Program:
         self.hoisted += self._outer.names
         self.blocks = {
             "before": emit(before + self._outer.statements),
+            "edge": emit(self._edge()),
             "active": emit(_inlined(active)),
             "refractory": emit(_inlined(refractory)),
             "after": emit(after),
@@ -183,8 +184,11 @@ class Program:
         for name in self.roles.cohort:
             kick = s(f"_mean_{name}") - s(f"_saved_{name}")
             statements.append((f"_kick_{name}", kick))
-        for name in self.roles.renewed:
-            statements.append(self._undo_kick(name))
+        statements += [
+            self._undo_kick(f"_newest_{name}", name)
+            for name in self.roles.renewed
+            if name not in self.model.frozen
+        ]
         missing = s("_size") - s("_total")
         enough = _int(s("_total_variance") > _FEW)
         correction = missing * enough / (s("_total_variance") + _FEW)
@@ -202,13 +206,22 @@ class Program:
             ]
         return statements
 
-    def _undo_kick(self, name):
+    def _undo_kick(self, place, name):
         # In a NeuronGroup the reset comes after the synapses of the same step, so
         # that what they add to the voltage of a neuron that has just fired is lost.
-        lost = symbol(f"_kick_{name}")
-        if name in self.model.frozen:
-            lost *= _int(symbol("_refractory_steps") <= 1)
-        return f"_newest_{name}", symbol(f"_newest_{name}") - lost
+        return place, symbol(place) - symbol(f"_kick_{name}")
+
+    def _edge(self):
+        """The cohort whose refractory period ends now was still in it when kicked."""
+        statements = []
+        for name in self.roles.cohort:
+            if name in self.model.frozen:
+                place, value = self._undo_kick(f"_edge_{name}", name)
+                if name in self.roles.carried:
+                    ever = _int(symbol("_refractory_steps") >= 1)
+                    value = symbol(place) - symbol(f"_kick_{name}") * ever
+                statements.append((place, value))
+        return statements
 
     # -- one cohort ----------------------------------------------------------------
     def _cohort(self, tag, refractory):

@@ -14,7 +14,7 @@ from . import regularity
 
 __all__ = ["PopulationUpdater"]
 
-_INDICES = ("_pop_idx", "_old_idx", "_pool_idx", "_newest_idx")
+_INDICES = ("_pop_idx", "_old_idx", "_pool_idx", "_newest_idx", "_edge_idx")
 _COUNTS = ("survivors", "survivors_variance", "lastspike")
 
 
@@ -90,6 +90,7 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
             self._refer(f"_old_{name}", cohorts, name, "_old_idx")
             self._refer(f"_pool_{name}", cohorts, name, "_pool_idx")
             self._refer(f"_newest_{name}", cohorts, name, "_newest_idx")
+            self._refer(f"_edge_{name}", cohorts, name, "_edge_idx")
         for name in roles.cohort:
             dim = group.variables[name].dim
             self._refer(f"_mean_{name}", group, name, "_pop_idx")

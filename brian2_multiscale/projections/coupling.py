@@ -2,7 +2,9 @@
 
 import numpy as np
 from brian2.core.variables import Variables
+from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.group import CodeRunner, Group
+from brian2.utils.stringtools import get_identifiers
 
 from ..codegen.targets import OwnTemplates
 
@@ -59,6 +61,7 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         for clock_variable in ("t", "dt"):
             v.add_reference(clock_variable, target, clock_variable)
         self._code = {"push": [], "pair": []}
+        self._to_check = []
         self._enable_group_attributes()
 
     def delayed(self, group, variable):
@@ -78,6 +81,14 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         """A statement for every pair."""
         self._code["pair"].append(statement)
 
+    def check_unit(self, expression, dim):
+        """Check a dimension when a run begins and all names are known."""
+        self._to_check.append((expression, dim))
+
     def update_abstract_code(self, run_namespace):
+        for expression, dim in self._to_check:
+            names = get_identifiers(expression)
+            known = self.resolve_all(names, run_namespace, user_identifiers=names)
+            check_dimensions(expression, dim, known)
         self.abstract_code = {k: "\n".join(lines) for k, lines in self._code.items()}
         self.template_kwds = {"_ring_length": self.length, "_sources": self._sources}

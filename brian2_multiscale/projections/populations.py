@@ -69,6 +69,7 @@ class PopulationsToPopulations:
         weight = self._weight(target)
         v = coupling.variables
         v.add_reference(f"{name}_post", self.target, name, index="_post_idx")
+        coupling.check_unit(weight, self.target.variables[name].dim)
         coupling.add(f"{name}_post += ({weight})*p*{count}")
         if np.any(coupling.variables["p"].get_value() < 1):
             self._private(name, weight, squares)

@@ -2,6 +2,7 @@
 
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
+from brian2.core.variables import Subexpression
 from brian2.devices.device import get_device
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
@@ -132,6 +133,7 @@ class Projection(BrianObject):
         self.shape = (self.source.size, self.target.size)
         self.probability = probability_matrix(p, self.shape)
         clock = self.source.whole.clock
+        self._check_clocks(clock.dt, self.target.whole.clock.dt)
         self.delay_steps = delay_matrix(delay, self.shape, float(clock.dt))
         self._check_weights(weights)
         self.weights = None
@@ -166,6 +168,14 @@ class Projection(BrianObject):
         return self.rule.rest({**self.known, **values})
 
     # -- checks --------------------------------------------------------------------
+    def _check_clocks(self, ours, theirs):
+        both = self.source.is_population and self.target.is_population
+        if both and abs(float(ours) / float(theirs) - 1) > 1e-9:
+            raise ValueError(
+                f"The time steps of source and target populations differ (dt = {ours} "
+                f"and {theirs}); make them equal."
+            )
+
     def _check_weights(self, weights):
         used = any(
             "w" in {s.name for s in t.weight.free_symbols} for t in self.rule.targets
@@ -216,17 +226,18 @@ class Projection(BrianObject):
                 raise ProjectionError(
                     f"on_pre adds to '{target.variable}_post', but {group.name!r} has "
                     f"no variable '{target.variable}'. It has "
-                    f"{sorted(n for n in group.equations.names)}."
+                    f"{sorted(getattr(group, 'equations', {}))}."
                 )
             self._check_reachable(group, target.variable)
 
     def _check_reachable(self, group, name):
         variable = group.variables[name]
-        equation = getattr(group, "equations", {}).get(name)
-        if variable.read_only or getattr(equation, "type", "") == "subexpression":
+        fixed = variable.read_only or variable.constant or variable.scalar
+        if fixed or isinstance(variable, Subexpression):
             raise ProjectionError(
                 f"'{name}' of {group.name!r} cannot be changed by a projection: it is "
-                "a subexpression or read-only. Add to a variable with an equation."
+                "a subexpression, constant, shared or read-only. Add to a variable "
+                "with an equation."
             )
         if self.target.is_population and name in ("n", "A", "A_expected"):
             raise ProjectionError(

@@ -1,5 +1,7 @@
 """What the strings of a projection mean, whatever it connects."""
 
+import re
+
 import numpy as np
 import sympy as sp
 from brian2.equations.equations import (
@@ -12,6 +14,10 @@ from brian2.equations.equations import (
 from ..codegen.straightline import names_in, parse, parse_expression, symbol
 
 __all__ = ["ProjectionError", "SynapticRule", "Target"]
+
+
+# Statements such as g_post = 1 and g_post *= 2
+_ASSIGNED = re.compile(r"^\s*(\w+_post)\s*(?:[^\s\w+-]=|=|\*\*=|//=)", re.MULTILINE)
 
 
 class ProjectionError(ValueError):
@@ -119,6 +125,10 @@ class SynapticRule:
     def _execute(self, on_pre):
         """Values after all statements, and what is added to which target."""
         now, added = {}, {}
+        for name in _ASSIGNED.findall(on_pre):
+            raise ProjectionError(
+                f"on_pre sets '{name}' instead of adding to it; use '+='."
+            )
         for name, value in parse(on_pre):
             value = self._expand(value).xreplace(now)
             if not name.endswith("_post"):
@@ -130,14 +140,6 @@ class SynapticRule:
                 now[symbol(name)] = value
                 continue
             increment = sp.expand(value - symbol(name))
-            if symbol(name) in sp.diff(increment, symbol(name)).free_symbols or (
-                not increment.has(symbol(name))
-                and "+=" not in on_pre
-                and "-=" not in on_pre
-            ):
-                raise ProjectionError(
-                    f"on_pre sets '{name}' instead of adding to it; use '+='."
-                )
             name = name[: -len("_post")]
             added[name] = added.get(name, sp.S.Zero) + increment
         return now, added

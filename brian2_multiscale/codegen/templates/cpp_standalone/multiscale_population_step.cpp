@@ -15,6 +15,7 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
 {% block maincode %}
     const size_t _vectorisation_idx = -1;
     {{scalar_code['before']|autoindent}}
+    {{scalar_code['edge']|autoindent}}
     const int _length = {{_cohorts_per_population - 1}};
     const int _first = {{_head}};
     for (int _pop_idx = 0; _pop_idx < {{constant_or_scalar('N', variables['N'])}}; _pop_idx++)
@@ -24,6 +25,10 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
         const int _old_idx = _base + _first;
         const int _newest_idx = _base + (_first + _length - 1) % _length;
         {{vector_code['before']|autoindent}}
+        int _age = (int)_refractory_steps;
+        _age = _age < 1 ? 1 : (_age < _length ? _age : _length);
+        const int _edge_idx = _base + (_first + _length - _age) % _length;
+        {{vector_code['edge']|autoindent}}
         {% for _name in _sum_names %}
         double _sum_{{_name}} = 0;
         {% endfor %}

@@ -7,14 +7,14 @@
     cdef int _cohort
     cdef int _length = {{_cohorts_per_population - 1}}
     cdef int _first = {{_head}}
-    cdef int _base, _silent, _last, _wrapped, _part
+    cdef int _base, _age, _silent, _last, _wrapped, _part
     cdef int _from[3]
     cdef int _to[3]
     {% for _name in _lazy %}
     cdef double _part_{{_name}}
     {% endfor %}
     _vectorisation_idx = 1
-    {% for _block in ("before", "active", "refractory", "after") %}
+    {% for _block in ("before", "edge", "active", "refractory", "after") %}
     {{scalar_code[_block]|autoindent}}
     {% endfor %}
     for _pop_idx in range(N):
@@ -26,6 +26,9 @@
         if _first == 0:
             _newest_idx = _base + _length - 1
         {{vector_code['before']|autoindent}}
+        _age = min(max(<int>_refractory_steps, 1), _length)
+        _edge_idx = _base + (_first + _length - _age) % _length
+        {{vector_code['edge']|autoindent}}
         {% for _name in _sum_names %}
         _sum_{{_name}} = 0
         {% endfor %}
