@@ -52,6 +52,13 @@ def glif_escape_adaptive(p):
     return 1 / (p["t_ref"] + law @ means)
 
 
+def glif_escape_psc(p):
+    mu = p["E_L"] + p["I_e"] * p["tau_m"] / p["C_m"]
+    return glif_escape_adaptive(
+        {**p, "mu": mu, "J_theta": p["q_theta"] * p["tau_theta"]}
+    )
+
+
 def exponential_if(p, I):  # noqa: E741
     def slope(v):
         upstroke = p["Delta_T"] * np.exp((v - p["V_T"]) / p["Delta_T"])
@@ -173,6 +180,20 @@ def releases(p, number, interval):
     return result
 
 
+def releases_with_inactivation(p, number, interval):
+    """The same with resources that are active before they recover."""
+    u, x, y, result = 0.0, 1.0, 0.0, []
+    matrix = np.array([[-1 / p["tau_d"]] * 2, [0, -1 / p["tau_psc"]]])
+    flow = expm(matrix * interval)
+    for _ in range(number):
+        u += p["U"] * (1 - u)
+        result.append(u * x)
+        x, y = x - u * x, y + u * x
+        x, y = flow @ [x - 1, y] + [1, 0]
+        u *= np.exp(-interval / p["tau_f"])
+    return result
+
+
 def _magnesium(p, v):
     return 1 / (1 + p["Mg"] / p["K_Mg"] * np.exp(-p["k_v"] * v))
 
@@ -182,6 +203,7 @@ CLOSED_FORMS = {
     "lif": lambda p, m: lif(p, 0.5e-9),
     "glif_escape": lambda p, m: glif_escape(p),
     "glif_escape_adaptive": lambda p, m: glif_escape_adaptive(p),
+    "glif_escape_psc": lambda p, m: glif_escape_psc(p),
     "exponential_if": lambda p, m: exponential_if(p, 0.01),
     "adex": lambda p, m: adex(p, 1e-9),
     "hodgkin_huxley": lambda p, m: hodgkin_huxley(p, 0.1),
@@ -196,5 +218,6 @@ CLOSED_FORMS = {
     "gaba_pulse": lambda p, m: p["T_max"],
     "tsodyks_markram": lambda p, m: releases(p, 10, 0.05)[-1],
     "tsodyks_markram_u_first": lambda p, m: releases(p, 10, 0.05)[-1],
+    "tsodyks_uziel_markram": lambda p, m: releases_with_inactivation(p, 10, 0.05)[-1],
     "exponential_mg_block": lambda p, m: _magnesium(p, -0.06),
 }

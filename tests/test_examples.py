@@ -72,6 +72,22 @@ def test_paper(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+def test_populations_with_plasticity(tmp_path):
+    name = "Schmutz_Gerstner_Schwalger_2020"
+    output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    for kind in ("facilitating", "depressing"):
+        # rate, mean and sd of single neurons
+        found = rows(output.replace(" Hz ", " "), f"{kind:<13}N = 50")
+        assert len(found) == 2 and found[1][0] > 1.5 * found[0][0] > 3
+    spiking, cohorts = (
+        rows(output, f"rate, {label}")[1][0]
+        for label in ("spiking neurons", "cohorts, order 2")
+    )
+    assert 1 < spiking < 5  # Hz, mostly population spikes
+    assert cohorts == pytest.approx(spiking, rel=0.35)
+    assert is_png(tmp_path / f"{name}.png")
+
+
 README_TEST = """
 import runpy, sys
 from brian2 import prefs

@@ -43,7 +43,7 @@ def _real_functions(expression):
 
 def parse_expression(code):
     """A Brian2 expression as sympy expression."""
-    return _real_functions(str_to_sympy(code))
+    return _real_functions(sp.sympify(str_to_sympy(code)))
 
 
 def parse(code):
@@ -124,9 +124,11 @@ def tangents(statements, seeds, covariances=None, prefix="_d"):
     -------
     statements : list of (str, sympy expression)
         The program with statements for the derivatives (and, with `covariances`, for
-        the corrections of the means, which the values then contain).
+        the corrections of the means).
     derivative : dict of str to dict of str to sympy expression
         ``derivative[name][seed]``; zero derivatives are left out.
+    correction : dict of str to sympy expression
+        What to add to the mean of a result; zeros are left out.
     """
     derivative = {name: {name: sp.S.One} for name in seeds}
     output, correction = [], {}

@@ -19,27 +19,36 @@ RESERVED = (
     "survivors",
     "survivors_variance",
     "escape_rate",
+    "lastspike",
 )
 
 
 def check_sizes(N):
     """Sizes of the populations as a list of int."""
-    sizes = [N] if isinstance(N, numbers.Number) else list(np.asarray(N).ravel())
+    sizes = [N] if isinstance(N, numbers.Number) else _flat(N)
     if not sizes:
         raise ValueError("N must be a number of neurons or a list of them, got none.")
     for size in sizes:
-        if not isinstance(size, numbers.Number) or isinstance(size, bool):
+        if not isinstance(size, numbers.Real) or isinstance(size, bool):
             raise TypeError(
                 "N must be a number of neurons or a list of them (one per "
                 f"population), got {N!r}."
             )
-        if not np.isfinite(size) or size < 1 or size != int(size):
+        if not 1 <= size < np.inf or size != int(size):
             raise ValueError(
                 f"N must be a whole number of neurons, at least 1, got {size!r}."
             )
         if size > 2**31 - 1:
             raise ValueError(f"N must be smaller than 2**31, got {size!r}.")
     return [int(size) for size in sizes]
+
+
+def _flat(sizes):
+    """All elements of an array or of lists in lists, as they are."""
+    if isinstance(sizes, list | tuple):
+        return [x for inner in sizes for x in _flat(inner)]
+    array = np.asarray(sizes)
+    return [array.item()] if array.ndim == 0 else list(array.ravel())
 
 
 def check_names(equations):
@@ -62,6 +71,8 @@ def check_names(equations):
 
 def check_time(name, value, positive=True):
     """A time in seconds."""
+    if isinstance(value, str) or np.ndim(value) > 0 or np.iscomplexobj(value):
+        raise TypeError(f"{name} must be a single time, got {value!r}.")
     fail_for_dimension_mismatch(
         value, second, f"{name} must be a time, got {{value}}", value=value
     )

@@ -6,16 +6,16 @@ from brian2.equations.equations import (
     SUBEXPRESSION,
     Equations,
 )
-from brian2.equations.unitcheck import check_dimensions
+from brian2.equations.unitcheck import check_dimensions, check_units_statements
 from brian2.groups.group import get_dtype
 from brian2.groups.neurongroup import NeuronGroup, to_start_stop
 from brian2.groups.subgroup import Subgroup
 from brian2.stateupdaters.base import StateUpdateMethod
-from brian2.units.allunits import hertz
+from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DimensionMismatchError
 from brian2.utils.stringtools import get_identifiers
 
-from ..codegen.straightline import names_in, parse, parse_expression
+from ..codegen.straightline import parse, parse_expression
 from . import setup
 from .checks import check_names, check_sizes, check_stateless
 from .cohorts import Cohorts
@@ -187,7 +187,8 @@ class MesoscopicGroup(NeuronGroup):
         self._flagged_model, self._model = model, setup.plain_model(model)
         self.closure_order, self.noise = int(closure_order), bool(noise)
         self.hazard, self.rule = setup.find_hazard(hazard, threshold)
-        self._reset = setup.find_reset(reset or "", self._model)
+        self.reset_statements = reset or ""
+        self._reset = setup.find_reset(self.reset_statements, self._model)
         self._roles = find_roles(model, self._reset)
         self._dtype = dtype
         self._wired, self._regularity = [], False
@@ -347,8 +348,9 @@ class MesoscopicGroup(NeuronGroup):
         identifiers = set(self._model.names) | self._model.identifiers | {"dt"}
         for expression in (self.hazard, self.refractory_expression):
             identifiers |= get_identifiers(expression)
-        for value in self._reset.values():
-            identifiers |= names_in(value)
+        assigned = {name for name, _ in parse(self.reset_statements)}
+        local = assigned - self._model.names
+        identifiers |= get_identifiers(self.reset_statements) - local
         variables = self._cohorts.resolve_all(
             identifiers, run_namespace, user_identifiers=identifiers
         )
@@ -364,12 +366,20 @@ class MesoscopicGroup(NeuronGroup):
                 "fixed number of steps. Set the time step first, or give dt=."
             )
         self._model.check_units(self._cohorts, run_namespace=run_namespace)
-        self._check_hazard_unit(run_namespace)
+        self._check_units(run_namespace)
         super().before_run(run_namespace)
 
-    def _check_hazard_unit(self, run_namespace):
+    def _check_units(self, run_namespace):
+        variables = self._resolved(run_namespace)
+        check_units_statements(self.reset_statements, variables)
         try:
-            check_dimensions(self.hazard, hertz.dim, self._resolved(run_namespace))
+            check_dimensions(self.refractory_expression, second.dim, variables)
+        except DimensionMismatchError as error:
+            raise DimensionMismatchError(
+                f"refractory='{self.refractory_expression}' must be a time. {error}"
+            ) from None
+        try:
+            check_dimensions(self.hazard, hertz.dim, variables)
         except DimensionMismatchError as error:
             raise DimensionMismatchError(
                 f"The hazard '{self.hazard}' must have the unit Hz (a probability "

@@ -78,12 +78,19 @@ def _probability(threshold):
         smaller = isinstance(tree.ops[0], (ast.Lt, ast.LtE))
         larger = isinstance(tree.ops[0], (ast.Gt, ast.GtE))
         if smaller and _is_rand(left) and not _has_rand(right):
-            return parse_expression(ast.unparse(right))
+            return _read(threshold, right)
         if larger and _is_rand(right) and not _has_rand(left):
-            return parse_expression(ast.unparse(left))
+            return _read(threshold, left)
     raise ValueError(
         f"threshold='{threshold}' is not of the form rand() < .... {_HELP}"
     )
+
+
+def _read(threshold, node):
+    try:
+        return parse_expression(ast.unparse(node))
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(f"threshold='{threshold}' is no condition: {error}") from error
 
 
 def _is_rand(node):

@@ -130,43 +130,42 @@ class Passenger:
         return f"_{self.name}_moment_{'_'.join(str(p) for p in powers)}"
 
     # -- the step --------------------------------------------------------------------
-    def before(self, length):
+    def before(self):
         """
         Statements once per population: by how much stored moments have decayed.
 
         Moments are stored once, as they would be at the beginning of the lap of the
-        ring in which they were made, and never touched again. ``_now<feature>`` and
-        ``_last<feature>`` are the factors for the cohorts of this lap and of the one
-        before, ``_step<feature>`` that of one step, for the pool.
+        ring in which they were made, and not touched again (but for a common factor
+        when numbers become very small). ``_now<feature>`` and ``_last<feature>`` are
+        the factors for the cohorts of this lap and of the one before,
+        ``_step<feature>`` that of one step, for the pool.
         """
-        dt, statements = symbol("dt"), []
+        statements = []
         for k, rate in enumerate(self.decay):
-            rate = self._known(rate)
-            statements += [
-                (f"_step_{self.name}_{k}", sp.exp(-dt * rate)),
-                (f"_lap_{self.name}_{k}", sp.exp(-dt * length * rate)),
-            ]
+            step = sp.exp(-symbol("dt") * self._known(rate))
+            statements.append((f"_step_{self.name}_{k}", step))
+        modes = [symbol(name) for name, _ in statements]
         for powers in self._needed:
             feature = self._feature(powers)
             now = symbol(f"_now{feature}")
+            step = sp.prod(mode**k for mode, k in zip(modes, powers, strict=True))
             statements += [
                 (now.name, symbol(f"_this{feature}")),
-                (f"_step{feature}", self._factor("step", powers)),
-                (f"_last{feature}", now * self._factor("lap", powers)),
+                (f"_step{feature}", step),
+                (f"_last{feature}", now * symbol(f"_end{feature}")),
             ]
         return statements
-
-    def _factor(self, what, powers):
-        """Decay of a monomial from those of its factors."""
-        modes = [symbol(f"_{what}_{self.name}_{k}") for k in range(len(powers))]
-        return sp.prod(mode**k for mode, k in zip(modes, powers, strict=True))
 
     def turn(self, wrap):
         """Statements once per population: the lap goes on, or another one begins."""
         statements = []
         for feature in self.features:
             on = symbol(f"_now{feature}") * symbol(f"_step{feature}")
-            statements.append((f"_this{feature}", on * (1 - wrap) + wrap))
+            end = symbol(f"_end{feature}")
+            statements += [
+                (f"_this{feature}", on * (1 - wrap) + wrap),
+                (end.name, on * wrap + end * (1 - wrap)),
+            ]
         return statements
 
     def _known(self, expression):

@@ -23,6 +23,8 @@ __all__ = ["Model", "Program"]
 # Keeps a division by zero finite where the numerator is zero, too
 _TINY = sp.Float(1e-300)
 _FEW = sp.Float(1e-9)
+# So that the rounding error of a difference is no noise
+_ALMOST = 1 - sp.Float(1e-12)
 _at_least = sp.Function("at_least", real=True)
 _at_most = sp.Function("at_most", real=True)
 _int = sp.Function("int", real=True)
@@ -196,7 +198,7 @@ class Program:
         wrap = _int(s("_head") + 1 >= self.model.length)
         statements += [("_wrap", wrap)] if self.model.passengers else []
         for passenger in self.model.passengers:
-            statements += passenger.before(self.model.length)
+            statements += passenger.before()
         for name in self.wired:
             weight = s(f"_input_var_{name}") + _TINY
             statements += [
@@ -362,7 +364,8 @@ class Program:
             return 1 - _at_most(_at_least(rate * dt, sp.S.Zero), sp.S.One)
         if self.trapezoid:
             rate = (rate + symbol("escape_rate")) / 2
-        return sp.exp(-dt * rate)
+        # In a NeuronGroup, too, a negative hazard is none
+        return sp.exp(-dt * _at_least(rate, sp.S.Zero))
 
     def _moments_of_spikers(self, tag, means, spread):
         """Sums for mean and covariance of the new cohort."""
@@ -551,7 +554,9 @@ class Program:
             mean, square = s(passenger.release(k)), s(passenger.square(k))
             amount = s("_count") * mean
             if self.model.noise:
-                spread = _at_least(s("_count") * (square - mean**2), sp.S.Zero)
+                spread = _at_least(
+                    s("_count") * (square * _ALMOST - mean**2), sp.S.Zero
+                )
                 amount += sp.sqrt(spread) * sp.Function("standard_normal", real=True)()
             statements.append((passenger.amount(k), amount))
             statements.append((passenger.squares(k), s("_count") * square))

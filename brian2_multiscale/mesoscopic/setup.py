@@ -8,7 +8,7 @@ from brian2.equations.equations import (
     Equations,
     SingleEquation,
 )
-from brian2.units.allunits import hertz
+from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..codegen.straightline import names_in, parse, parse_expression, simultaneous
@@ -29,6 +29,8 @@ __all__ = [
 
 # Memory in units of the slowest renewed time constant
 _TIME_CONSTANTS = 5
+# Far more cohorts than memory (of computers) has room for
+_LONGEST = 10**8
 
 
 def plain_model(model):
@@ -73,14 +75,25 @@ def find_hazard(hazard, threshold):
         return hazard_of_threshold(threshold)
     if not isinstance(hazard, str):
         raise TypeError(f"hazard must be a string expression, got {hazard!r}.")
+    _read("hazard", hazard, parse_expression)
     return hazard, "trapezoid"
+
+
+def _read(name, code, parser):
+    """Parse an argument; say which one it is if that fails."""
+    if not isinstance(code, str):
+        raise TypeError(f"{name} must be a string, got {code!r}.")
+    try:
+        return parser(code)
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}='{code}' cannot be understood: {error}") from error
 
 
 def find_reset(reset, model):
     """Value after the reset of every variable that it changes."""
     kinds = (DIFFERENTIAL_EQUATION, PARAMETER)
     state = {n for n, eq in model.items() if eq.type in kinds}
-    statements = parse(reset)
+    statements = _read("reset", reset, parse)
     for name, _ in statements:
         if name in model.names and name not in state:
             raise ValueError(f"The reset cannot assign the subexpression '{name}'.")
@@ -105,7 +118,8 @@ def find_refractory(refractory, model, roles, known, dt):
         return "0*second", 0.0
     if isinstance(refractory, str):
         code = refractory
-        expression = expand_subexpressions(parse_expression(refractory), model)
+        expression = _read("refractory", refractory, parse_expression)
+        expression = expand_subexpressions(expression, model)
         varying = names_in(expression) & {*roles.cohort, *PER_NEURON}
         if varying or expression.is_Boolean:
             raise ValueError(
@@ -113,6 +127,8 @@ def find_refractory(refractory, model, roles, known, dt):
                 "It must be a time, or an expression for one in terms of parameters."
             )
         duration = known_value(expression, known)
+        if duration is not None:
+            check_time("refractory", duration * second, positive=False)
     else:
         duration = check_time("refractory", refractory, positive=False)
         code = f"{duration!r}*second"
@@ -136,8 +152,13 @@ def find_memory(memory, model, renewed, silence, known, dt):
                 f"{silence * 1e3:g} ms; it must be longer by about {_TIME_CONSTANTS} "
                 "membrane time constants."
             )
-    shortest = round((silence or 0) / dt) + 2
-    return max(math.ceil(duration / dt - 1e-9), shortest)
+    steps = max(duration / dt, round((silence or 0) / dt) + 2)
+    if steps > _LONGEST:
+        raise ValueError(
+            f"A memory of {duration:g} s has {steps:g} time steps, which is too long; "
+            "give memory=..., about five membrane time constants."
+        )
+    return math.ceil(steps - 1e-9)
 
 
 def _memory_of_model(model, renewed, silence, known):

@@ -55,7 +55,7 @@ class _Emitter(OwnTemplates, CodeRunner, Group):
         v.add_reference(f"_mark_{name}", neurons, name, index="_neuron_idx")
         for variable in (mean, square):
             v.add_reference(variable, group, variable, index="_pop_idx")
-        spread = f"sqrt(clip({square} - {mean}*{mean}, 0, 1e300))"
+        spread = f"sqrt(clip({square}*(1 - 1e-12) - {mean}*{mean}, 0, 1e300))"
         self.marks[f"_mark_{name}"] = f"{mean} + {spread}*standard_normal()"
 
     def update_abstract_code(self, run_namespace):

@@ -122,7 +122,8 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         for name, values in parameters.items():
             self._own_array(name, values=values)
         for feature in passenger.features:
-            self._own_array(f"_this{feature}", values=np.ones(len(self._group)))
+            for what in ("_this", "_end"):
+                self._own_array(what + feature, values=np.ones(len(self._group)))
         for k in range(passenger.count):
             for name in (
                 passenger.amount(k),

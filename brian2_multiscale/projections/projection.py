@@ -79,7 +79,8 @@ class Projection(BrianObject):
     target populations), where single neurons count as one population.
 
     *Guarantees.* A spike arrives after exactly ``round(delay/dt)`` time steps on every
-    pair of scales, with what it released when it was fired. With ``p=1`` all neurons of
+    pair of scales, with what it released when it was fired (from populations to single
+    neurons: unless more than all neurons fire within the delay). With ``p=1`` all neurons of
     a population receive the same and nothing is approximated. Between single neurons
     the result is that of `Synapses` with plasticity per synapse and one delay.
 
@@ -89,6 +90,9 @@ class Projection(BrianObject):
     `multapses`), weaker at low frequencies as the sources fire more regularly; the
     cohorts of the target carry the covariances it causes (`closure_order=2`).
     That the number of synapses differs from neuron to neuron is neglected.
+
+    The weight may depend on the target (``s_post += w*(1 - s_post)``); all spikes of a
+    step then see the value before it.
 
     *Populations as source.* The amount that `n` neurons release is normal around its
     mean, with the variance of the neurons that fire. Towards single neurons each spike

@@ -85,6 +85,15 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
         {{scalar_code['after']|autoindent}}
         {{vector_code['after']|autoindent}}
         }
+        {% for _name in _lazy %}
+        {% set _scale = get_array_name(variables['_this' + _name]) + "[_pop_idx]" %}
+        if ({{_scale}} < 1e-100)
+        {
+            for (int _idx = _base; _idx < _pool_idx; _idx++)
+                {{get_array_name(variables[_name])}}[_idx] *= {{_scale}};
+            {{_scale}} = 1;
+        }
+        {% endfor %}
     }
     {{_head}} = (_first + 1) % _length;
 {% endblock %}

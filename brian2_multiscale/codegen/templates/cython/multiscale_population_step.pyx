@@ -71,6 +71,13 @@
         {% endfor %}
         _vectorisation_idx = _pop_idx
         {{vector_code['after']|autoindent}}
+        {% for _name in _lazy %}
+        {% set _scale = get_array_name(variables['_this' + _name]) + "[_pop_idx]" %}
+        if {{_scale}} < 1e-100:
+            for _cohort in range(_base, _pool_idx):
+                {{get_array_name(variables[_name])}}[_cohort] *= {{_scale}}
+            {{_scale}} = 1
+        {% endfor %}
     {{_head}} = _first + 1
     if _first + 1 == _length:
         {{_head}} = 0
