@@ -54,9 +54,10 @@ class Projection(BrianObject):
         the source (one value, or one per source population), others to the pair.
     closure : {'cohort', 'poisson'}, optional
         For plasticity of populations. 'cohort': the cohorts of the source carry it,
-        with mean and covariance (`closure_order=2` of the source) or mean only. 'poisson':
-        one mean and covariance per population, as if every spike came from a neuron
-        chosen at random [1]_; cheaper, and biased where neurons fire regularly.
+        with mean and covariance (`closure_order=2` of the source) or mean only.
+        'poisson': one mean and covariance per population, as if every spike came from
+        a neuron chosen at random [1]_; cheaper, and biased where neurons fire
+        regularly.
     multapses : bool, optional
         Between populations with ``p < 1``: every synapse chooses its source on its own,
         so that two neurons may have several (NEST's ``fixed_indegree``).
@@ -80,9 +81,9 @@ class Projection(BrianObject):
 
     *Guarantees.* A spike arrives after exactly ``round(delay/dt)`` time steps on every
     pair of scales, with what it released when it was fired (from populations to single
-    neurons: unless more than all neurons fire within the delay). With ``p=1`` all neurons of
-    a population receive the same and nothing is approximated. Between single neurons
-    the result is that of `Synapses` with plasticity per synapse and one delay.
+    neurons: unless more than all neurons fire within the delay). With ``p=1`` all
+    neurons of a population receive the same and nothing is approximated. Between single
+    neurons the result is that of `Synapses` with plasticity per synapse and one delay.
 
     *Populations as target.* The neurons of a population receive the expected input
     ``p*w`` per spike. With ``p < 1`` each hears another part of the spikes: that is
