@@ -155,8 +155,8 @@ def markdown(header, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def arguments(doc, **switches):
-    """The command line that every script has."""
+def arguments(doc, peers=(), **switches):
+    """The command line that every script has; for each peer, a Python that has it."""
     parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
     parser.add_argument(
         "--append",
@@ -167,6 +167,8 @@ def arguments(doc, **switches):
     parser.add_argument("--quick", action="store_true", help="C++ standalone only")
     for name, explanation in switches.items():
         parser.add_argument(f"--{name}", action="store_true", help=explanation)
+    for peer in peers:
+        parser.add_argument(f"--{peer}", metavar="PYTHON", default=sys.executable)
     return parser.parse_args()
 
 

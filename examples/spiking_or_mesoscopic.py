@@ -55,7 +55,7 @@ def main():
         label = f"{Group.__name__}: {means[Group]:.1f} Hz after the step"
         axis.plot(rate.t / ms, rate.smooth_rate(width=1 * ms) / Hz, label=label)
         axis.set(ylabel="activity (Hz)")
-        axis.legend(loc="upper left")
+        axis.legend(loc="upper right")
         print(label)
     axes[1].set(xlabel="time (ms)")
     os.makedirs(RESULTS, exist_ok=True)

@@ -5,6 +5,7 @@ import numbers
 import numpy as np
 from brian2.core.functions import Function
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
+from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
@@ -20,6 +21,22 @@ RESERVED = (
     "survivors_variance",
     "escape_rate",
     "lastspike",
+)
+
+
+#: Attributes that are no variables
+ATTRIBUTES = (
+    "closure_order",
+    "cohorts",
+    "hazard",
+    "memory_in_steps",
+    "noise",
+    "passengers",
+    "refractory_expression",
+    "rule",
+    "sizes",
+    "updater",
+    "variables_by_kind",
 )
 
 
@@ -53,11 +70,12 @@ def _flat(sizes):
 
 def check_names(equations):
     """Refuse names that populations or cohorts need for themselves."""
+    taken = {*RESERVED, *dir(NeuronGroup), *ATTRIBUTES}
     for name in equations.names:
-        if name in RESERVED or name.startswith(("var_", "cov_")):
+        if name in taken or name.startswith(("var_", "cov_")):
             raise ValueError(
-                f"The model must not define a variable '{name}': that is a variable of "
-                "populations or cohorts. Call it by another name."
+                f"The model must not define a variable '{name}': that is a variable or "
+                "attribute of populations or cohorts. Call it by another name."
             )
     for name, eq in equations.items():
         if eq.type == PARAMETER and "linked" in eq.flags:

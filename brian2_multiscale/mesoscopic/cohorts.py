@@ -59,7 +59,14 @@ class Cohorts(Group):
         length = populations * size
         self.variables = Variables(self)
         self.variables.add_constant("N", length)
-        self.variables.add_arange("i", length, constant=True, read_only=True)
+        self.variables.add_array(
+            "i",  # as in the equations of the group
+            length,
+            dtype=np.int32,
+            constant=True,
+            read_only=True,
+            values=np.repeat(np.arange(populations), size).astype(np.int32),
+        )
         self.variables.add_array(
             "population",
             length,

@@ -202,8 +202,9 @@ class MesoscopicGroup(NeuronGroup):
         self.refractory_expression, self._silence = setup.find_refractory(
             refractory, model, roles, known, dt
         )
+        uses_age = "lastspike" in get_identifiers(self.hazard)
         steps = setup.find_memory(
-            memory, model, roles.renewed, self._silence, known, dt
+            memory, model, roles, uses_age, self._silence, known, dt
         )
         name = f"{self.name}_cohorts"
         self._cohorts = Cohorts(self, model, roles, steps + 1, name)
@@ -430,9 +431,14 @@ class MesoscopicGroup(NeuronGroup):
 class PopulationSubgroup(Subgroup):
     """Some of the populations of a `MesoscopicGroup`."""
 
+    def __getitem__(self, item):
+        start, stop = to_start_stop(item, self._N)
+        group = self.source.before_run.__self__
+        return group[self.start + start : self.start + stop]
+
     @property
     def spikes(self):
-        """The neurons of these populations, as a source of spikes."""
+        """The neurons of these populations as a source of spikes."""
         group = self.source.before_run.__self__  # `source` is a weak proxy
         first = sum(group.sizes[: self.start])
         return group.spikes[first : first + sum(group.sizes[self.start : self.stop])]

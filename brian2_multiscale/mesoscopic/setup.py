@@ -140,10 +140,16 @@ def find_refractory(refractory, model, roles, known, dt):
     return code, duration
 
 
-def find_memory(memory, model, renewed, silence, known, dt):
-    """Number of time steps that a population remembers."""
+def find_memory(memory, model, roles, uses_age, silence, known, dt):
+    """
+    Number of time steps that a population remembers.
+
+    ``uses_age`` says whether the hazard reads the time of the last spike.
+    """
     if memory is None:
-        duration = _memory_of_model(model, renewed, silence, known)
+        # What else makes the age of a neuron matter
+        forgetful = bool(roles.carried or roles.subexpressions) or uses_age
+        duration = _memory_of_model(model, roles.renewed, forgetful, silence, known)
     else:
         duration = check_time("memory", memory)
         if duration < (silence or 0):
@@ -161,13 +167,16 @@ def find_memory(memory, model, renewed, silence, known, dt):
     return math.ceil(steps - 1e-9)
 
 
-def _memory_of_model(model, renewed, silence, known):
+def _memory_of_model(model, renewed, forgetful, silence, known):
     tau = slowest_time_constant(model, renewed, known)
+    if not renewed and forgetful:
+        tau = None
     if tau is None or silence is None:
         raise ValueError(
             "The memory of the population cannot be found from the model, because the "
             f"time constants of {list(renewed)} or the refractory period are not known "
-            f"before the run; give memory=..., about {_TIME_CONSTANTS} times the "
-            "slowest time constant plus the refractory period."
+            "before the run, or the reset renews nothing; give memory=..., about "
+            f"{_TIME_CONSTANTS} times the slowest time constant with which neurons "
+            "forget when they fired, plus the refractory period."
         )
     return _TIME_CONSTANTS * tau + silence

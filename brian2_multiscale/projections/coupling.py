@@ -34,9 +34,11 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         pairs = len(sources)
         self.length = int(np.max(delays, initial=0)) + 1
         self._sources = len(source)
+        # Names are looked up here, not in the target, for a namespace of its own
+        self.codeobj_class = target.codeobj_class
         CodeRunner.__init__(
             self,
-            target,
+            self,
             "multiscale_population_coupling",
             code={"push": "", "pair": ""},
             user_code={"push": "", "pair": ""},

@@ -1,5 +1,6 @@
 """Synapses between populations and neurons of any scale, from the same strings."""
 
+import sympy as sp
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
 from brian2.core.variables import Subexpression
@@ -117,6 +118,9 @@ class Projection(BrianObject):
     ...     h_post += w*released''', weights=0.3*mV, p=0.2, delay=1*ms)
     """
 
+    # As Synapses: part of a network as soon as it is visible where it is run
+    add_to_magic_network = True
+
     def __init__(
         self,
         source,
@@ -189,6 +193,10 @@ class Projection(BrianObject):
             raise ProjectionError(
                 f"on_pre='{self.rule.on_pre}' uses the weight w; give weights=..."
             )
+        if weights is not None and "w" in self.rule.equations.names:
+            raise ProjectionError(
+                "The model must not define 'w', because weights= does."
+            )
         if weights is not None and not used:
             raise ProjectionError(
                 f"weights are given, but on_pre='{self.rule.on_pre}' does not use "
@@ -234,6 +242,28 @@ class Projection(BrianObject):
                     f"{sorted(getattr(group, 'equations', {}))}."
                 )
             self._check_reachable(group, target.variable)
+            if self.target.is_population:
+                self._check_weight_of_populations(target)
+
+    def _check_weight_of_populations(self, target):
+        """All neurons of a population have to get the same."""
+        used = {s.name for s in target.weight.free_symbols}
+        kinds = self.target.whole.variables_by_kind
+        varying = {f"{n}_post" for n in (*kinds["renewed"], *kinds["carried"])}
+        if used & varying:
+            raise ProjectionError(
+                f"What '{target.variable}_post' gets depends on {sorted(used & varying)},"
+                " which differs between the neurons of a population. Use a conductance: "
+                "add to a variable of its own that the equation of the voltage reads."
+            )
+        functions = {
+            f.func.__name__ for f in target.weight.atoms(sp.core.function.AppliedUndef)
+        }
+        if functions & {"rand", "randn", "poisson", "binomial_draw"}:
+            raise ProjectionError(
+                f"What '{target.variable}_post' gets is random for every synapse; "
+                "populations know means only. Use its mean, or single neurons."
+            )
 
     def _check_reachable(self, group, name):
         variable = group.variables[name]

@@ -76,6 +76,10 @@ class SynapticRule:
         self.equations = _equations(model)
         self.on_pre = on_pre
         eqs = self.equations
+        if "p" in eqs.names:
+            raise ProjectionError(
+                "The model must not define 'p', which is the probability of a synapse."
+            )
         self.plastic = [n for n, e in eqs.items() if e.type == DIFFERENTIAL_EQUATION]
         self._open = {
             symbol(n): parse_expression(e.expr.code)

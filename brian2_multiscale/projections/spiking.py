@@ -9,6 +9,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 from ..codegen.straightline import emit, symbol
 from .matrices import with_unit
 from .plasticity import carried_plasticity
+from .rule import ProjectionError
 
 __all__ = ["PopulationsToNeurons", "SpikesToNeurons", "SpikesToPopulations"]
 
@@ -40,7 +41,15 @@ class _Axons:
         self.synapses.pre.order = projection.order - 2
         neurons = np.arange(len(whole))
         self.synapses.connect(i=neurons, j=neurons)
-        for name, value in {**values, **projection.rest()}.items():
+        rest = projection.rest()
+        if set(rest) != set(rule.plastic):
+            raise ProjectionError(
+                f"The state of rest of {sorted(set(rule.plastic) - set(rest))}, where "
+                f"{projection.name!r} begins, is not known: its constants have to be "
+                "known where the projection is made (or given by namespace= or "
+                "parameters=), and its equations must have one."
+            )
+        for name, value in {**values, **rest}.items():
             setattr(self.synapses, name, value[0] if name in values else value)
 
     def _statements(self, rule, names):

@@ -159,6 +159,7 @@ def draw(measured, path):
         column[0].set_title(case, fontweight="bold")
     axes[0, 0].set_ylabel("spectrum of the input Y (Hz²/Hz)")
     axes[0, 0].legend(frameon=False, loc="lower left")
+    axes[2, 0].legend(frameon=False, loc="upper left", ncols=3, columnspacing=1)
     smallest = min(COPIES)
     axes[1, 0].set_ylabel(f"spectrum against\nspiking, N = {smallest} (%)")
     axes[2, 0].set_ylabel("mean against\nspiking (%)")
@@ -167,7 +168,7 @@ def draw(measured, path):
         for axis in row:
             axis.axhline(0, color="0.7", lw=0.8, zorder=0)
             axis.set_ylim(-limit, limit)
-    axes[1, 2].text(1, 50, "Poisson: up to +250 %", color=COLOURS["poisson"])
+    axes[1, 2].text(6, 48, "Poisson: up to +250 %", color=COLOURS["poisson"])
     figure.savefig(path, dpi=150)
 
 
@@ -181,8 +182,9 @@ def draw_spectra(axis, measured, case):
             if name == "spiking":
                 style.update(lw=4, color="0.8")
             axis.loglog(*smooth(frequency, density), **style)
-        level = measured["spiking", case, N]["density"][1][4:12].mean()
-        axis.text(1, level * 1.6, f"N = {N}", color="0.4")
+        end = frequency[-1], density[-1]
+        where = {"textcoords": "offset points", "ha": "right", "color": "0.4"}
+        axis.annotate(f"N = {N}", end, (0, 14), **where)
     axis.set(xlabel="frequency (Hz)", xlim=(0.8, 250))
 
 
