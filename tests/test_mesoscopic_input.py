@@ -140,6 +140,12 @@ def test_memory_that_cannot_be_derived(model):
     assert _group(model=model, memory=30 * ms).memory_in_steps == 300
 
 
+def test_memory_of_a_partial_reset():
+    """Nothing says how fast what the reset leaves is forgotten."""
+    _raises(ValueError, "memory of the population.*renews nothing", reset="v -= 5*mV")
+    assert _group(reset="v -= 5*mV", memory=30 * ms).memory_in_steps == 300
+
+
 @pytest.mark.parametrize(
     "threshold, error, message",
     [
@@ -196,6 +202,8 @@ def test_reset(reset, error, message):
         "survivors_variance",
         "escape_rate",
         "lastspike",
+        "cohorts",
+        "noise",
         "var_v",
         "cov_v_w",
     ],
@@ -226,7 +234,7 @@ def test_other_arguments():
 # -- when it is run --------------------------------------------------------------------
 def _fails(error, message, **changes):
     """Errors before the first step; Brian2 wraps some of them."""
-    network = Network(_group(**changes))
+    network = Network(_group(**{"memory": 30 * ms, **changes}))
     with pytest.raises((error, BrianObjectException)) as found:
         network.run(0.1 * ms)
     cause = found.value.__cause__ if found.type is BrianObjectException else found.value
@@ -244,7 +252,8 @@ def test_unit_of_the_hazard(hazard):
 
 @pytest.mark.parametrize("reset", ["v = 3*ms", "v = 3", "v += 1", "_a = 3; v = _a"])
 def test_units_of_the_reset(reset):
-    _fails(DimensionMismatchError, "expected unit|inconsistent units", reset=reset)
+    message = "expected unit|inconsistent units"
+    _fails(DimensionMismatchError, message, reset=reset, memory=30 * ms)
 
 
 def test_units_of_the_refractory_period():
@@ -254,21 +263,22 @@ def test_units_of_the_refractory_period():
 
 def test_units_of_the_model():
     model = MODEL.replace("20*mV", "20*Hz")
-    _fails(DimensionMismatchError, "v", model=model, memory=30 * ms)
+    _fails(DimensionMismatchError, "v", model=model)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"model": MODEL.replace("20*mV", "20*mV*rand()")},
-        {"model": MODEL.replace("20*mV", "noise") + "noise = randn()*mV : volt"},
+        {"model": MODEL.replace("20*mV", "jitter") + "jitter = randn()*mV : volt"},
         {"reset": "v = rand()*mV"},
         {"reset": "v += randn()*mV"},
         _hazard("rho*rand()"),
     ],
 )
 def test_random_functions(changes):
-    _fails(ValueError, r"calls randn?\(\).*xi, with closure_order=2", **changes)
+    message = r"calls randn?\(\).*xi, with closure_order=2"
+    _fails(ValueError, message, memory=30 * ms, **changes)
 
 
 def test_private_noise_needs_covariances():
@@ -281,7 +291,7 @@ def test_private_noise_needs_covariances():
 )
 def test_reset_that_is_no_polynomial(reset):
     _fails(ValueError, "no polynomial.*closure_order=1", reset=reset)
-    Network(_group(reset=reset, closure_order=1)).run(0.2 * ms)
+    Network(_group(reset=reset, closure_order=1, memory=30 * ms)).run(0.2 * ms)
 
 
 def test_names_that_do_not_exist():

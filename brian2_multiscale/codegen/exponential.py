@@ -13,8 +13,8 @@ __all__ = ["inline_exp"]
 
 # exp(x) = 2^k exp(r), r = x - k log(2), |r| < 0.35: the polynomial of degree 10 leaves
 # 3e-16. The product with k needs all digits, hence a fused multiply-add, which is also
-# what -ffast-math leaves alone. The exponent is limited as an integer, because compilers
-# make branches of limits for doubles.
+# what -ffast-math leaves alone. The exponent is limited as an integer, because
+# compilers make branches of limits for doubles.
 _CODE = """
 static inline double %CORE%(double value)
 {

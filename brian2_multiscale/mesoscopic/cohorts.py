@@ -117,7 +117,8 @@ class Cohorts(Group):
         v.add_array("survivors", length, values=first, dtype=np.float64)
         v.add_array("survivors_variance", length, dtype=np.float64)
         if owner.rule == "trapezoid":
-            v.add_array("escape_rate", length, dimensions=hertz.dim)
+            unknown = np.full(length, -1.0)
+            v.add_array("escape_rate", length, dimensions=hertz.dim, values=unknown)
         else:
             v.add_subexpression(
                 "escape_rate", expr=owner.hazard, dimensions=hertz.dim, dtype=float

@@ -282,6 +282,11 @@ class MesoscopicGroup(NeuronGroup):
         )
 
     @property
+    def cohort_names(self):
+        """Variables that differ between cohorts."""
+        return self._roles.cohort
+
+    @property
     def passenger_features(self):
         return [f for p in self.passengers for f in p.features]
 

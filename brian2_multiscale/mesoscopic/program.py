@@ -23,10 +23,12 @@ __all__ = ["Model", "Program"]
 # Keeps a division by zero finite where the numerator is zero, too
 _TINY = sp.Float(1e-300)
 _FEW = sp.Float(1e-9)
+_NOBODY = sp.Float(1e-14)
 # So that the rounding error of a difference is no noise
 _ALMOST = 1 - sp.Float(1e-12)
 _at_least = sp.Function("at_least", real=True)
 _at_most = sp.Function("at_most", real=True)
+_select = sp.Function("select", real=True)
 _int = sp.Function("int", real=True)
 
 
@@ -121,7 +123,9 @@ class Program:
             added = {name for name, _ in code}
             self.sums_of[block] = [n for n in self.sums if f"_add_{n}" in added]
         after = self._after()
-        self.hoisted = [n for n, _ in before if not n.startswith("_newest")]
+        self.hoisted = [
+            n for n, _ in before if not n.startswith(("_newest", "_pool_escape"))
+        ]
         self.hoisted += self._outer.names
         self.blocks = {
             "before": emit(before + self._outer.statements),
@@ -191,6 +195,8 @@ class Program:
             for name in self.roles.renewed
             if name not in self.model.frozen
         ]
+        if self.trapezoid:
+            statements.append(self._first_rate())
         missing = s("_size") - s("_total")
         enough = _int(s("_total_variance") > _FEW)
         correction = missing * enough / (s("_total_variance") + _FEW)
@@ -208,10 +214,22 @@ class Program:
             ]
         return statements
 
+    def _first_rate(self):
+        """The hazard before the first step, in which it is not known yet (-1)."""
+        now = symbol("_pool_escape_rate")
+        state = {
+            symbol(n): symbol(f"_pool_{n}") + symbol(f"_kick_{n}")
+            for n in self.roles.cohort
+        }
+        state[symbol("lastspike")] = symbol("_pool_lastspike")
+        hazard = self._finite(self.model.hazard.xreplace(state))
+        return now.name, _select(now < 0, hazard, now)
+
     def _undo_kick(self, place, name):
         # In a NeuronGroup the reset comes after the synapses of the same step, so
         # that what they add to the voltage of a neuron that has just fired is lost.
-        return place, symbol(place) - symbol(f"_kick_{name}")
+        anybody = _int(symbol(place.removesuffix(name) + "survivors") > 0)
+        return place, symbol(place) - symbol(f"_kick_{name}") * anybody
 
     def _edge(self):
         """The cohort whose refractory period ends now was still in it when kicked."""
@@ -221,7 +239,7 @@ class Program:
                 place, value = self._undo_kick(f"_edge_{name}", name)
                 if name in self.roles.carried:
                     ever = _int(symbol("_refractory_steps") >= 1)
-                    value = symbol(place) - symbol(f"_kick_{name}") * ever
+                    value = symbol(place) + (value - symbol(place)) * ever
                 statements.append((place, value))
         return statements
 
@@ -238,6 +256,9 @@ class Program:
             taken, finals, final_spread = self._survivors(tag, means, spread)
             statements += taken
             survivors, variance = symbol(f"{tag}_m"), symbol(f"{tag}_z")
+            if self.nonlinear:
+                code, finals, final_spread = self._calmed(tag, finals, final_spread)
+                statements += code
         statements += self._totals(survivors, variance, finals)
         if not refractory:
             statements += self._passengers(tag)
@@ -245,7 +266,7 @@ class Program:
         if self.trapezoid:
             calm = self.selection.active and not refractory
             rate = symbol(f"{tag}_calm" if calm else f"{tag}_rho")
-            statements += _writes({"escape_rate": rate})
+            statements += _writes({"escape_rate": self._finite(rate)})
         statements += _writes({n: finals[n] for n in self.roles.cohort})
         statements += _writes(
             {covariance_name(*p): final_spread[p] for p in self.pairs}
@@ -414,6 +435,45 @@ class Program:
             product = sp.expand(self._after_reset(a) * self._after_reset(b))
             wanted.append((covariance_name(a, b), product))
         return wanted
+
+    def _finite(self, rate):
+        # An infinite hazard of nobody would be no number in the pool
+        return _at_most(rate, 1000 / symbol("dt"))
+
+    def _calmed(self, tag, finals, spread):
+        """Where nobody is left, nothing may grow without limits (upstrokes)."""
+        some = symbol(f"{tag}_m") > _NOBODY * symbol("_size")
+        statements, calm, calm_spread = [], dict(finals), {}
+        for n in self.roles.cohort:
+            after = self._after_reset(n)
+            if n not in self.roles.renewed:
+                continue
+            statements.append(
+                (
+                    f"{tag}_f_{n}",
+                    _select(some, finals[n], after.xreplace(self._new_common)),
+                )
+            )
+            calm[n] = symbol(f"{tag}_f_{n}")
+        for a, b in self.pairs:
+            name = f"{tag}_f_{covariance_name(a, b)}"
+            statements.append((name, _select(some, spread[a, b], sp.S.Zero)))
+            calm_spread[a, b] = symbol(name)
+        return statements, calm, calm_spread
+
+    @property
+    def nonlinear(self):
+        """Whether the equations are nonlinear in what differs between neurons."""
+        moving = [symbol(n) for n in self.roles.cohort]
+        moving += [symbol(n) for n, _ in self._body]
+        values = [v for _, v in self._body] + list(self._final.values())
+        return any(
+            sp.diff(v, a, b) != 0
+            for v in values
+            for a in moving
+            for b in moving
+            if v.has(a) and v.has(b)
+        )
 
     def _survivors(self, tag, means, spread):
         """Those who fire take their share of mean and covariance away."""
@@ -613,7 +673,7 @@ class Program:
         if self.trapezoid:
             old, pool = s("_old_escape_rate"), s("_pool_escape_rate")
             statements.append((pool.name, (1 - share) * pool + share * old))
-            statements.append((old.name, s("_new_rho")))
+            statements.append((old.name, self._finite(s("_new_rho"))))
         for n in ("survivors", "survivors_variance"):
             statements.append((f"_pool_{n}", s(f"_pool_{n}") + s(f"_old_{n}")))
         return statements

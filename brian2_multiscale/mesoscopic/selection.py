@@ -24,6 +24,8 @@ __all__ = ["Selection"]
 
 # The expansion needs b*c < 1; where it is not, the largest D that keeps it finite
 _SMALLEST = sp.Float(0.05)
+# A linear hazard selects in proportion to 1/rho (Hz)
+_SMALLEST_RATE = sp.Float(1e-6)
 
 
 @dataclass
@@ -44,6 +46,10 @@ class Selection:
 
     def __post_init__(self):
         slopes = {}
+        self.affine = self._affine()
+        if self.affine:
+            self.slope, self.bend, self.direction = sp.S.One, sp.S.Zero, self.affine
+            return
         if self.hazard.free_symbols & {symbol(n) for n in self.random}:
             logarithm = sp.expand_log(sp.log(self.hazard), force=True)
             slopes = {n: _simple(sp.diff(logarithm, symbol(n))) for n in self.random}
@@ -54,6 +60,15 @@ class Selection:
         self.slope, self.bend, self.direction = sp.S.Zero, sp.S.Zero, {}
         if slopes:
             self._along(slopes)
+
+    def _affine(self):
+        """Slopes of a hazard that is linear in the variables that differ, or None."""
+        random = [symbol(n) for n in self.random]
+        slopes = {n: sp.diff(self.hazard, symbol(n)) for n in self.random}
+        slopes = {n: a for n, a in slopes.items() if a != 0}
+        linear = not any(a.free_symbols & set(random) for a in slopes.values())
+        known = not any(a.has(sp.Derivative, sp.Subs) for a in slopes.values())
+        return slopes if linear and known else None
 
     def _along(self, slopes):
         first = next(iter(slopes))
@@ -102,6 +117,10 @@ class Selection:
         ]
         spread = sum(g[n] * s(f"cg_{n}") for n in g)
         output.append((f"{prefix}_spread", spread))
+        if self.affine:
+            at_least = sp.Function("at_least", real=True)
+            inverse = 1 / at_least(rho, _SMALLEST_RATE)
+            return [*output, (f"{prefix}_rho", rho), (f"{prefix}_a", inverse)]
         slope, bend = self.slope.xreplace(means), self.bend.xreplace(means)
         if bend == 0:
             output.append((f"{prefix}_a", slope))
@@ -136,8 +155,10 @@ class Selection:
 
     def widening(self, prefix, first, second):
         """The same for the covariance."""
-        if not self.active or self.bend == 0:
+        if not self.active or (self.bend == 0 and not self.affine):
             return sp.S.Zero
+        if self.affine:
+            return -self.shift(prefix, first) * self.shift(prefix, second)
         return (
             symbol(f"{prefix}_b")
             * symbol(f"{prefix}_cg_{first}")

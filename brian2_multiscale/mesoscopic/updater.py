@@ -2,12 +2,13 @@
 
 import numpy as np
 from brian2.core.variables import Variables
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..codegen.binomial import binomial_draw
 from ..codegen.exponential import inline_exp
-from ..codegen.limits import at_least, at_most
+from ..codegen.limits import at_least, at_most, select
 from ..codegen.normal import standard_normal
 from ..codegen.targets import OwnTemplates
 from . import regularity
@@ -57,6 +58,7 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         v._add_variable("inline_exp", inline_exp)
         v._add_variable("at_least", at_least)
         v._add_variable("at_most", at_most)
+        v._add_variable("select", select)
 
     def _add_populations(self):
         sizes = np.asarray(self._group.sizes)
@@ -148,6 +150,21 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
             "_sums": program.sums_of,
             "_lazy": program.lazy,
         }
+
+    def after_run(self):
+        super().after_run()
+        if not isinstance(get_device(), RuntimeDevice):
+            return
+        values = self._group.variables
+        good = values["n"].get_value() >= 0
+        for name in self._group.cohort_names:
+            good = good & np.isfinite(values[name].get_value())
+        for population in np.flatnonzero(~good):
+            raise FloatingPointError(
+                f"The state of population {population} of {self._group.name!r} is no "
+                "number. Probably an equation or the hazard grew without limits: check "
+                "parameters and initial values, or choose a smaller dt."
+            )
 
     def update_abstract_code(self, run_namespace):
         self.use(self._group.make_program(run_namespace))

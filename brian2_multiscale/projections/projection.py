@@ -252,9 +252,10 @@ class Projection(BrianObject):
         varying = {f"{n}_post" for n in (*kinds["renewed"], *kinds["carried"])}
         if used & varying:
             raise ProjectionError(
-                f"What '{target.variable}_post' gets depends on {sorted(used & varying)},"
-                " which differs between the neurons of a population. Use a conductance: "
-                "add to a variable of its own that the equation of the voltage reads."
+                f"What '{target.variable}_post' gets depends on "
+                f"{sorted(used & varying)}, which differs between the neurons of a "
+                "population. Use a conductance: add to a variable of its own that the "
+                "equation of the voltage reads."
             )
         functions = {
             f.func.__name__ for f in target.weight.atoms(sp.core.function.AppliedUndef)
