@@ -69,7 +69,7 @@ def discrete_activity(rule, dt, steps, silent, low=12.0, high=20.0):
     for k in range(steps):
         mu = low if k * dt < 19.999 else high
         active = k - born >= silent
-        before = _rho(v) if k else 0  # nothing is known of the time before
+        before = _rho(v)
         v = np.where(active, mu + (v - mu) * np.exp(-dt / 20), v)
         p = {
             "linear": np.clip(_rho(v) * dt, 0, 1),
@@ -90,7 +90,9 @@ def activity(times, dead, dt=0.05, low=12.0, high=20.0):
     The renewal equation with ``dead`` ms of silence after a spike, solved with the
     trapezoidal rule and extrapolated from two steps; all neurons start at 0 mV.
     """
-    grids = [_renewal_equation(max(times) + dt, dead, h, low, high) for h in (dt, dt / 2)]
+    grids = [
+        _renewal_equation(max(times) + dt, dead, h, low, high) for h in (dt, dt / 2)
+    ]
     (t, coarse), (_, fine) = grids
     return np.interp(times, t, (4 * fine[::2] - coarse) / 3)
 

@@ -88,6 +88,27 @@ def test_populations_with_plasticity(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+def test_column(tmp_path):
+    name = "Schwalger_Deger_Gerstner_2017"
+    run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    assert is_png(tmp_path / f"{name}.png")
+
+
+WITHOUT_COMPILER = """
+import runpy, sys
+from brian2 import prefs
+prefs.codegen.target = "numpy"
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def test_one_word(tmp_path):
+    script = ROOT / "examples" / "spiking_or_mesoscopic.py"
+    output = run_script(["-c", WITHOUT_COMPILER, script], tmp_path)
+    assert rows(output, "NeuronGroup:") and rows(output, "MesoscopicGroup:")
+    assert is_png(tmp_path / "spiking_or_mesoscopic.png")
+
+
 README_TEST = """
 import runpy, sys
 from brian2 import prefs

@@ -372,3 +372,21 @@ def test_arbitrary_refractory_periods(refractory):
         assert "refractory" in str(error) or "memory" in str(error), error
     else:
         assert steps >= 500
+
+
+def test_memory_is_asked_for_where_the_reset_renews_nothing():
+    _raises(ValueError, "renews nothing; give memory=", reset="v *= 0.5")
+    Network(_group(memory=30 * ms, reset="v *= 0.5")).run(0.2 * ms)
+
+
+def test_a_state_that_is_no_number():
+    model = MODEL.replace("20*mV", "20*mV*exp(exp(t/ms))")
+    network = Network(_group(model=model, memory=30 * ms))
+    with pytest.raises(FloatingPointError, match="population 0 of .* is no number"):
+        network.run(20 * ms)
+
+
+@pytest.mark.parametrize("name", ["noise", "hazard", "sizes", "n", "var_v"])
+def test_names_that_are_taken(name):
+    with pytest.raises(ValueError, match=f"must not define a variable '{name}'"):
+        _group(model=f"{MODEL}\n{name} : 1")

@@ -12,8 +12,6 @@ from brian2 import (
     StateMonitor,
     defaultclock,
     ms,
-    mV,
-    second,
 )
 from mesoscopic_models import Renewal, escape_group
 from targets import run_on_targets
@@ -168,9 +166,7 @@ def test_variance_of_the_rate(found, renewal, k, length):
     expected = SIZES[k] * renewal.count_variance(length)
     # windows are not quite independent of their neighbours: 1.2
     error = 1.2 * np.sqrt(2 * length / (STEPS - START))
-    variance = {
-        kind: _windows(x, length).var() for kind, x in _both(found, k).items()
-    }
+    variance = {kind: _windows(x, length).var() for kind, x in _both(found, k).items()}
     assert abs(variance["micro"] / expected - 1) < 4.9 * error
     # Binomial counts do not know that neurons differ in their probability to fire, and
     # the theory is of first order in 1/N: 3 %

@@ -5,7 +5,6 @@ import numbers
 import numpy as np
 from brian2.core.functions import Function
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
-from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
@@ -70,7 +69,7 @@ def _flat(sizes):
 
 def check_names(equations):
     """Refuse names that populations or cohorts need for themselves."""
-    taken = {*RESERVED, *dir(NeuronGroup), *ATTRIBUTES}
+    taken = {*RESERVED, *ATTRIBUTES}
     for name in equations.names:
         if name in taken or name.startswith(("var_", "cov_")):
             raise ValueError(

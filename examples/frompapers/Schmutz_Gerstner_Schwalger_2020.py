@@ -332,9 +332,10 @@ def draw_spectra(axis, measured):
             style = {"color": colour, "lw": 4 if model == "spiking" else 1.2}
             style["color"] = "0.82" if model == "spiking" else colour
             axis.loglog(frequency, density, **style)
-        end = frequency[-1], density[-1]
-        axis.annotate(kind, end, (-30, 12), textcoords="offset points", color="0.3")
-    axis.set(xlabel="frequency (Hz)", ylabel="spectrum of Y (Hz²/Hz)", xlim=(0.7, 400))
+        start = frequency[0], density[0]
+        style = {"textcoords": "offset points", "color": "0.3"}
+        axis.annotate(kind, start, (14, -13), **style)
+    axis.set(xlabel="frequency (Hz)", ylabel="spectrum of Y (Hz²/Hz)", xlim=(0.7, 250))
     axis.yaxis.set_minor_formatter("")
 
 
