@@ -44,7 +44,7 @@ class MesoscopicGroup(NeuronGroup):
         Number of neurons; one number per population. Several populations in one group
         cost less than as many groups.
     model : str or `Equations`
-        Any model that `NeuronGroup` accepts. Parameters are one value per population
+        Any model of a `NeuronGroup` without linked variables. Parameters are one value per population
         (``group.mu = [15, 18]*mV``); ``i`` is the index of the population.
     method : str, optional
         Numerical integration, as in `NeuronGroup`; all methods that give abstract code.
@@ -94,9 +94,9 @@ class MesoscopicGroup(NeuronGroup):
 
     Notes
     -----
-    *Guarantees.* The expected numbers of survivors and of spikes are never negative,
-    and the numbers of neurons that have and have not fired add up to `N`. Without
-    carried variables and with ``noise=False`` the result is the exact law of infinitely
+    *Guarantees.* The expected numbers of survivors and of spikes are never negative.
+    With ``noise=False`` the numbers of neurons in all cohorts add up to `N`; without
+    carried variables, too, the result is the exact law of infinitely
     many neurons of the `NeuronGroup` with the same time step (up to the `memory`).
     Variables that the reset renews are integrated exactly as in a `NeuronGroup`.
     Finite-size fluctuations follow [1]_ (first order in 1/N, binomial counts).

@@ -158,13 +158,13 @@ def find_memory(memory, model, roles, uses_age, silence, known, dt):
                 f"{silence * 1e3:g} ms; it must be longer by about {_TIME_CONSTANTS} "
                 "membrane time constants."
             )
-    steps = max(duration / dt, round((silence or 0) / dt) + 2)
+    steps = max(duration / dt, (silence or 0) / dt + 2)
     if steps > _LONGEST:
         raise ValueError(
             f"A memory of {duration:g} s has {steps:g} time steps, which is too long; "
             "give memory=..., about five membrane time constants."
         )
-    return math.ceil(steps - 1e-9)
+    return math.ceil(steps - 1e-6)
 
 
 def _memory_of_model(model, renewed, forgetful, silence, known):
