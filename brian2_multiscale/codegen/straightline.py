@@ -35,6 +35,10 @@ def names_in(expression):
 
 def _real_functions(expression):
     # Comparisons and powers need to know that these functions are real.
+    expression = expression.replace(
+        lambda e: e.func.__name__ == "sqrt" and len(e.args) == 1,
+        lambda e: sp.sqrt(e.args[0]),
+    )
     return expression.replace(
         lambda e: isinstance(e, sp.core.function.AppliedUndef),
         lambda e: sp.Function(e.func.__name__, real=True)(*e.args),

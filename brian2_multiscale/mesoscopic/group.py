@@ -44,7 +44,8 @@ class MesoscopicGroup(NeuronGroup):
         Number of neurons; one number per population. Several populations in one group
         cost less than as many groups.
     model : str or `Equations`
-        Any model of a `NeuronGroup` without linked variables. Parameters are one value per population
+        Any model of a `NeuronGroup` without linked variables.
+        Parameters are one value per population
         (``group.mu = [15, 18]*mV``); ``i`` is the index of the population.
     method : str, optional
         Numerical integration, as in `NeuronGroup`; all methods that give abstract code.
@@ -60,7 +61,8 @@ class MesoscopicGroup(NeuronGroup):
     hazard : str, optional
         Instead of `threshold`: the hazard itself. The probability of a step is then
         :math:`1 - \exp(-\Delta t\,(\rho(t) + \rho(t + \Delta t))/2)`, which is of
-        second order in the time step.
+        second order in the time step (but for the refractory period, which is a whole
+        number of steps).
     memory : `Quantity`, optional
         How long populations remember when neurons fired. By default five times the
         slowest time constant of the variables that the reset renews, plus the

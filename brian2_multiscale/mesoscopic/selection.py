@@ -52,11 +52,8 @@ class Selection:
             return
         if self.hazard.free_symbols & {symbol(n) for n in self.random}:
             logarithm = sp.expand_log(sp.log(self.hazard), force=True)
-            slopes = {n: _simple(sp.diff(logarithm, symbol(n))) for n in self.random}
+            slopes = {n: _simple(_derivative(logarithm, n)) for n in self.random}
         slopes = {n: a for n, a in slopes.items() if a != 0}
-        for slope in slopes.values():
-            if slope.has(sp.Derivative, sp.Subs):
-                raise ValueError(f"{self.hazard} cannot be differentiated")
         self.slope, self.bend, self.direction = sp.S.Zero, sp.S.Zero, {}
         if slopes:
             self._along(slopes)
@@ -64,11 +61,10 @@ class Selection:
     def _affine(self):
         """Slopes of a hazard that is linear in the variables that differ, or None."""
         random = [symbol(n) for n in self.random]
-        slopes = {n: sp.diff(self.hazard, symbol(n)) for n in self.random}
+        slopes = {n: _derivative(self.hazard, n) for n in self.random}
         slopes = {n: a for n, a in slopes.items() if a != 0}
         linear = not any(a.free_symbols & set(random) for a in slopes.values())
-        known = not any(a.has(sp.Derivative, sp.Subs) for a in slopes.values())
-        return slopes if linear and known else None
+        return slopes if linear else None
 
     def _along(self, slopes):
         first = next(iter(slopes))
@@ -164,6 +160,20 @@ class Selection:
             * symbol(f"{prefix}_cg_{first}")
             * symbol(f"{prefix}_cg_{second}")
         )
+
+
+def _derivative(expression, name):
+    try:
+        derivative = sp.diff(expression, symbol(name))
+    except AttributeError:  # sympy has no derivative of a condition
+        derivative = sp.nan
+    if derivative is sp.nan or derivative.has(sp.Derivative, sp.Subs, sp.DiracDelta):
+        raise ValueError(
+            f"The hazard cannot be differentiated with respect to '{name}', which "
+            "closure_order=2 needs. Use a smooth function (softplus instead of clip), "
+            "or closure_order=1."
+        )
+    return derivative
 
 
 def _one_exponential(product):

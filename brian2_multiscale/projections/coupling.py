@@ -64,6 +64,8 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
             v.add_reference(clock_variable, target, clock_variable)
         self._code = {"push": [], "pair": []}
         self._to_check = []
+        # Whether what a pair adds depends on what others have added
+        self.in_turn = False
         self._enable_group_attributes()
 
     def delayed(self, group, variable):
@@ -93,4 +95,8 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
             known = self.resolve_all(names, run_namespace, user_identifiers=names)
             check_dimensions(expression, dim, known)
         self.abstract_code = {k: "\n".join(lines) for k, lines in self._code.items()}
-        self.template_kwds = {"_ring_length": self.length, "_sources": self._sources}
+        self.template_kwds = {
+            "_ring_length": self.length,
+            "_sources": self._sources,
+            "_in_turn": self.in_turn,
+        }

@@ -2,12 +2,15 @@
 
 import numpy as np
 from brian2.parsing.sympytools import sympy_to_str
+from brian2.utils.logger import get_logger
 
 from ..codegen.straightline import names_in
 from .coupling import PopulationCoupling
 from .plasticity import carried_plasticity
 
 __all__ = ["PopulationsToPopulations"]
+
+logger = get_logger(__name__)
 
 
 class PopulationsToPopulations:
@@ -69,6 +72,8 @@ class PopulationsToPopulations:
         weight = self._weight(target)
         v = coupling.variables
         v.add_reference(f"{name}_post", self.target, name, index="_post_idx")
+        if any(n.endswith("_post") for n in names_in(target.weight)):
+            coupling.in_turn = True
         coupling.check_unit(weight, self.target.variables[name].dim)
         coupling.add(f"{name}_post += ({weight})*p*{count}")
         if np.any(coupling.variables["p"].get_value() < 1):
@@ -86,6 +91,13 @@ class PopulationsToPopulations:
     def _private(self, name, weight, squares):
         """Every neuron hears a random part of the spikes."""
         if not self.target.receive_private(name):
+            logger.warn(
+                f"The neurons of {self.target.name!r} hear different parts of the "
+                f"spikes that {self.projection.name!r} carries (p < 1); with "
+                "closure_order=1 that is neglected.",
+                "neglected_private_input",
+                once=True,
+            )
             return
         self.group.follow_regularity()
         v = self.coupling.variables
