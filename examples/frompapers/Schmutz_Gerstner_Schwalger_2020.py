@@ -132,7 +132,7 @@ def feed_forward():
             chosen = [k for k, other in enumerate(every) if other == key]
             signals = recorded["Y"][chosen, round(DISCARD / STEP) :]
             measured[model, *key] = statistics(signals, STEP, BLOCK)
-            spikes = recorded["spikes"][chosen, round(DISCARD) :]
+            spikes = recorded["fired"][chosen, round(DISCARD) :]
             total = (spikes[:, -1] - spikes[:, 0]).mean()
             rates[model, *key] = total / (spikes.shape[1] - 1) / key[1]
     return measured, rates
@@ -150,7 +150,7 @@ def recurrent():
     for k, (network, (population, low, high)) in enumerate(RECURRENT.items()):
         own = slice(k * NETWORKS, (k + 1) * NETWORKS)
         for model in models:
-            spikes = found[model]["spikes"][own, round(DISCARD / BIN) :]
+            spikes = found[model]["fired"][own, round(DISCARD / BIN) :]
             rate, running = activity(spikes, population.N, BIN)
             stays = visits(running, low, high)
             measured[network, model] = rate, running, stays

@@ -95,7 +95,7 @@ def spiking(name, populations, dt, record, counts=None):
     """
     sizes = np.array([p.N for p in populations])
     first, which = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
-    hub = NeuronGroup(len(sizes), "Y : Hz\nspikes : 1", dt=dt, name=f"{name}_hub")
+    hub = NeuronGroup(len(sizes), "Y : Hz\nfired : 1", dt=dt, name=f"{name}_hub")
     model = MODEL + "arrived : Hz (linked)\n"
     neurons = NeuronGroup(len(which), model, dt=dt, name=name, **NEURON)
     neurons.arrived = linked_var(hub, "Y", index=which)
@@ -105,7 +105,7 @@ def spiking(name, populations, dt, record, counts=None):
         neurons,
         hub,
         RELEASE + "w : Hz",
-        on_pre=ON_PRE + "spikes_post += 1",
+        on_pre=ON_PRE + "fired_post += 1",
         delay=DELAY,
         dt=dt,
         method="exact",
@@ -120,8 +120,8 @@ def spiking(name, populations, dt, record, counts=None):
     empty = hub.run_regularly("Y = 0*Hz", when="synapses", order=2, dt=dt)
     monitors = {"Y": StateMonitor(neurons, "Y", first, dt=record, name=f"{name}_Y")}
     if counts is not None:
-        monitors["spikes"] = StateMonitor(
-            hub, "spikes", np.arange(len(sizes)), dt=counts, name=f"{name}_counts"
+        monitors["fired"] = StateMonitor(
+            hub, "fired", np.arange(len(sizes)), dt=counts, name=f"{name}_counts"
         )
     objects = [hub, neurons, synapses, deliver, empty, *monitors.values()]
     return objects, monitors
@@ -132,7 +132,7 @@ def mesoscopic(name, populations, dt, record, counts=None, order=2, closure="coh
     sizes = np.array([p.N for p in populations])
     group = MesoscopicGroup(
         sizes,
-        MODEL + "spikes : 1",
+        MODEL + "fired : 1",
         closure_order=order,
         dt=dt,
         name=name,
@@ -155,9 +155,9 @@ def mesoscopic(name, populations, dt, record, counts=None, order=2, closure="coh
     monitors = {"Y": StateMonitor(group, "Y", everyone, dt=record, name=f"{name}_Y")}
     objects = [group, projection]
     if counts is not None:
-        objects.append(group.run_regularly("spikes += n", when="synapses", dt=dt))
-        monitors["spikes"] = StateMonitor(
-            group, "spikes", everyone, dt=counts, name=f"{name}_counts"
+        objects.append(group.run_regularly("fired += n", when="synapses", dt=dt))
+        monitors["fired"] = StateMonitor(
+            group, "fired", everyone, dt=counts, name=f"{name}_counts"
         )
     return [*objects, *monitors.values()], monitors
 

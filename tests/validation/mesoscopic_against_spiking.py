@@ -89,7 +89,7 @@ def run_all():
             chosen = [k for k, key in enumerate(keys) if key == (case, N)]
             kept = round(DISCARD / float(RECORD))
             inputs[name, case, N] = recorded["Y"][chosen, kept:]
-            spikes = recorded["spikes"][chosen, round(DISCARD) :]
+            spikes = recorded["fired"][chosen, round(DISCARD) :]
             total = np.diff(spikes[:, [0, -1]]).mean() / (spikes.shape[1] - 1)
             rates[name, case, N] = total / N
     return inputs, rates, seconds
