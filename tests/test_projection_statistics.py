@@ -11,6 +11,9 @@ from targets import run_on_targets
 
 from brian2_multiscale import MesoscopicGroup, Projection
 
+# One build, but minutes of simulated neurons; test_nest_traces checks the populations
+pytestmark = pytest.mark.long
+
 NEURON = """
 dv/dt = (mu - v)/(20*ms) : volt (unless refractory)
 rho = 10*Hz*exp((v - 15*mV)/(2.5*mV)) : Hz
