@@ -1,5 +1,6 @@
 # Everything runs in $(VENV), made anew when pyproject.toml or PYTHON changes.
-# Overridable: PYTHON (interpreter), PYTEST_ARGS, SPHINXOPTS.
+# Overridable: PYTHON (interpreter), JOBS (processes that test; 0: the debugger works),
+# PYTEST_ARGS, SPHINXOPTS.
 
 # A pyenv shim may have no interpreter behind it, and Debian splits off venv:
 # so candidates are tried, not only looked up. Usage: $(call find_python,(3,11),names)
@@ -13,6 +14,7 @@ LATEST ?= $(call find_python,(3,13),python3.13 $(call PYENV_PYTHON,3.13*))
 PYTHON := $(PYTHON)
 
 VENV ?= .venv
+JOBS ?= 2
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/installed-with-$(subst /,-,$(PYTHON))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -28,10 +30,10 @@ demo: $(INSTALLED)  ## tables against kinetic receptors; figures in results/
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED)  ## default suite: all but the tests marked long
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 test-all: $(INSTALLED)  ## default suite and the long tests
-	$(BIN)/python -m pytest -m "" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "" $(PYTEST_ARGS)
 
 test-latest:  ## default suite on Python 3.13 with the newest Brian2, if there is one
 ifeq ($(LATEST),)

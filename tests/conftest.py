@@ -13,6 +13,9 @@ from brian2 import prefs
 from hypothesis import settings
 from targets import clean_device, use_compiler_flags
 
+#: Files that share the build of codegen_models.py, which is made once per process
+SHARED = ("test_codegen.py", "test_binomial.py", "test_pool.py")
+
 # A test that imports * from brian2 would run the whole suite of Brian2
 brian2.test.__test__ = False
 
@@ -37,10 +40,30 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """By convention the fixture ``results`` holds runs on all targets."""
+    """By convention the fixture ``results`` holds runs on all targets.
+
+    Scripts and files that compile come first: they take long, and with one of them at
+    the end the other processes of xdist would wait for it.
+    """
     for item in items:
         if "results" in item.fixturenames:
             item.add_marker("standalone")
+    slow = {i.path for i in items if i.get_closest_marker("standalone")}
+    items.sort(key=lambda i: (i.path.stem != "test_examples", i.path not in slow))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests of a file, and those that share a build, are for one process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class BuildScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return SHARED[0] if file.endswith(SHARED) else file
+
+    config.option.loadscopereorder = False  # as pytest_collection_modifyitems says
+    return BuildScheduling(config, log)
 
 
 def pytest_collection_finish():

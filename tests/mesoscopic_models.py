@@ -23,6 +23,7 @@ __all__ = [
     "discrete_activity",
     "escape_group",
     "kicked",
+    "kicked_neurons",
     "target_models",
 ]
 
@@ -237,7 +238,8 @@ rho = 10*Hz*exp((v - theta - 15*mV)/(2*mV)) : Hz
 """
 
 
-def _adaptive(name, noise, **changes):
+def _adaptive(name, noise, kicks=False, **changes):
+    """Without monitors: at the end the cohorts are what happened in all time steps."""
     defaultclock.dt = 0.1 * ms
     group = MesoscopicGroup(
         [80, 500],
@@ -249,30 +251,35 @@ def _adaptive(name, noise, **changes):
         memory=40 * ms,
         **changes,
     )
-    source = SpikeGeneratorGroup(
-        2, [0, 1, 0, 1], [2, 2.1, 8, 15] * ms, name=f"{name}_source"
-    )
-    on_pre = "h_post += 2*mV; v_post += 1*mV"
-    synapses = Synapses(source, group, on_pre=on_pre, name=f"{name}_synapses")
-    synapses.connect()
-    state = StateMonitor(group, ["n", "v", "theta", "h"], True, name=f"{name}_s")
+    group.h = [2, 3] * mV
     cohorts = group.cohorts
     readers = {
-        f"{name}_{key}": lambda key=key: getattr(state, key) for key in ("n", "v", "h")
+        f"{name}_{key}": lambda key=key: getattr(cohorts, key)[:]
+        for key in ("v", "theta", "survivors", "lastspike")
     }
-    readers[f"{name}_theta"] = lambda: cohorts.theta[:]
-    readers[f"{name}_lastspike"] = lambda: cohorts.lastspike[:]
+    readers[f"{name}_h"] = lambda: group.h[:]
     if group.closure_order == 2:
         readers[f"{name}_var_theta"] = lambda: cohorts.var_theta[:]
-    return [group, source, synapses, state], readers
+    return [group, *(_volleys(group) if kicks else [])], readers
+
+
+def _volleys(group):
+    source = SpikeGeneratorGroup(
+        2, [0, 1, 0, 1], [2, 2.1, 8, 15] * ms, name=f"{group.name}_source"
+    )
+    on_pre = "h_post += 2*mV; v_post += 1*mV"
+    synapses = Synapses(source, group, on_pre=on_pre, name=f"{group.name}_synapses")
+    synapses.connect()
+    return source, synapses
 
 
 def adaptive_second():
-    return _adaptive("second", False, threshold="rand() < 1 - exp(-rho*dt)")
+    return _adaptive("second", False, True, threshold="rand() < 1 - exp(-rho*dt)")
 
 
 def adaptive_first():
-    return _adaptive("first", False, threshold="rand() < rho*dt", closure_order=1)
+    threshold = "rand() < rho*dt"
+    return _adaptive("first", False, True, threshold=threshold, closure_order=1)
 
 
 def adaptive_hazard():
@@ -300,9 +307,9 @@ def private_noise():
         namespace={"rest": 1 * ms},
         name="private",
     )
-    cohorts, state = group.cohorts, StateMonitor(group, "A", True, name="private_s")
-    return [group, state], {
-        "private_A": lambda: state.A,
+    cohorts = group.cohorts
+    return [group], {
+        "private_survivors": lambda: cohorts.survivors[:],
         "private_var_v": lambda: cohorts.var_v[:],
         "private_cov_v_z": lambda: cohorts.cov_v_z[:],
         "private_v": lambda: cohorts.v[:],
@@ -328,9 +335,9 @@ def two_variables():
         name="two",
     )
     group.rest = [1, 3] * ms
-    cohorts, state = group.cohorts, StateMonitor(group, "A", True, name="two_s")
-    return [group, state], {
-        "two_A": lambda: state.A,
+    cohorts = group.cohorts
+    return [group], {
+        "two_survivors": lambda: cohorts.survivors[:],
         "two_w": lambda: cohorts.w[:],
         "two_var_w": lambda: cohorts.var_w[:],
         "two_cov_v_w": lambda: cohorts.cov_v_w[:],
@@ -376,5 +383,4 @@ def target_models():
         private_noise,
         two_variables,
         kicked_flagged,
-        kicked_neurons,
     ]

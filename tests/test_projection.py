@@ -313,27 +313,37 @@ def per_synapse(source, target, on_pre, name):
     return synapses
 
 
-def plastic_spikes():
-    """Two kinds of sources that act on neurons, a population, and a reference."""
+def spiking_sources():
+    """All neurons of a generator, and a part of a group that draws random numbers."""
     defaultclock.dt = DT
     generator = SpikeGeneratorGroup(5, *TRAIN, name="spikes_generator")
     poisson = PoissonGroup(4, RATES, name="spikes_poisson")
-    sources = {"all": generator, "part": poisson[1:3]}
+    return {"all": generator, "part": poisson[1:3]}, [generator, poisson]
+
+
+def plastic_spikes():
+    """Both act on neurons, and one of them on a population."""
+    sources, objects = spiking_sources()
     ends = {
         "neurons": collector("neurons", 2, "h_all h_part", "spikes_neurons"),
         "population": collector("populations", 1, "h_all", "spikes_population"),
     }
-    reference = collector("neurons", 2, "h_all h_part", "spikes_reference")
-    objects = [generator, poisson]
     for key, end in (("all", "neurons"), ("part", "neurons"), ("all", "population")):
         name, rule = f"spikes_{key}_{end}", SHORT.replace("h_", f"h_{key}_")
         objects.append(
             project(sources[key], ends[end], True, **ACROSS, on_pre=rule, name=name)
         )
-        if end == "neurons":
-            name = f"spikes_synapses_{key}"
-            objects.append(per_synapse(sources[key], reference, rule, name))
-    return watched(objects, {**ends, "reference": reference})
+    return watched(objects, ends)
+
+
+def plastic_synapses():
+    """The same from Brian2's synapses."""
+    sources, objects = spiking_sources()
+    end = collector("neurons", 2, "h_all h_part", "spikes_reference")
+    for key, source in sources.items():
+        rule, name = SHORT.replace("h_", f"h_{key}_"), f"spikes_synapses_{key}"
+        objects.append(per_synapse(source, end, rule, name))
+    return watched(objects, {"reference": end})
 
 
 def watched(objects, groups):
@@ -373,14 +383,20 @@ def results():
     return run_on_targets([plastic_spikes, population_loop], 80 * ms, TARGETS)
 
 
+@pytest.fixture(scope="module")
+def reference():
+    """In numpy: every target draws the same random numbers."""
+    return run_on_targets(plastic_synapses, 80 * ms, targets=["numpy"])["numpy"]
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_plasticity_per_neuron_is_that_per_synapse(results, target):
+def test_plasticity_per_neuron_is_that_per_synapse(results, reference, target):
     found = results[target]
     for source in ("all", "part"):
-        expected = found[f"reference_h_{source}"]
+        expected = reference[f"reference_h_{source}"]
         assert expected.max() > 1
         np.testing.assert_allclose(found[f"neurons_h_{source}"], expected, rtol=1e-12)
-    expected = found["reference_h_all"][:1]
+    expected = reference["reference_h_all"][:1]
     np.testing.assert_allclose(found["population_h_all"], expected, rtol=1e-12)
 
 
