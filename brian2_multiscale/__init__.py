@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from . import preferences  # noqa: F401 (registers prefs.multiscale)
 from .codegen.binomial import binomial_draw
+from .density import DensityGroup
+from .hybrid import Cascade, HybridGroup
 from .kinetics import *  # noqa: F403
 from .kinetics import __all__ as _kinetics
 from .kinetics.transmitter import NotEventDrivenError
@@ -21,6 +23,9 @@ from .tables import *  # noqa: F403
 from .tables import __all__ as _tables
 
 __all__ = [
+    "Cascade",
+    "DensityGroup",
+    "HybridGroup",
     "MesoscopicGroup",
     "NotEventDrivenError",
     "Projection",

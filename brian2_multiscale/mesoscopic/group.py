@@ -232,6 +232,15 @@ class MesoscopicGroup(NeuronGroup):
         names = [n.removeprefix("_hole_") for n in (first, second)]
         return self._model[names[0]].dim * self._model[names[1]].dim
 
+    #: Variable with the whole number of spikes of a step
+    spike_count = "n"
+
+    #: What is known of private input: variance, and the hole behind each impulse
+    private_arrays = ("var", "depth", "filling")
+
+    #: Why `receive_private` may refuse
+    neglects_private = "with closure_order=1 that is neglected."
+
     # -- for projections -------------------------------------------------------------
     @property
     def updater(self):

@@ -42,7 +42,7 @@ class _Emitter(OwnTemplates, CodeRunner, Group):
         for name in ("_front", "_resting"):
             v.add_array(name, len(group), dtype=np.int32)
         v.add_array("_slot", 1, dtype=np.int32, scalar=True)
-        v.add_reference("_count", group, "n")
+        v.add_reference("_count", group, group.spike_count)
         v.add_reference("_spikespace", neurons)
         for index in ("_neuron_idx", "_pop_idx"):
             v.add_auxiliary_variable(index, dtype=np.int32)
@@ -50,11 +50,13 @@ class _Emitter(OwnTemplates, CodeRunner, Group):
         v._add_variable("standard_normal", standard_normal)
         self._enable_group_attributes()
 
-    def mark(self, neurons, name, mean, square):
-        v, group = self.variables, self._group
+    def mark(self, neurons, name, mean, square, owner):
+        v = self.variables
         v.add_reference(f"_mark_{name}", neurons, name, index="_neuron_idx")
-        for variable in (mean, square):
-            v.add_reference(variable, group, variable, index="_pop_idx")
+        given, names = (mean, square), (f"_mean_of_{name}", f"_square_of_{name}")
+        for known_as, variable in zip(names, given, strict=True):
+            v.add_reference(known_as, owner, variable, index="_pop_idx")
+        mean, square = names
         spread = f"sqrt(clip({square}*(1 - 1e-12) - {mean}*{mean}, 0, 1e300))"
         self.marks[f"_mark_{name}"] = f"{mean} + {spread}*standard_normal()"
 
@@ -117,11 +119,15 @@ class PopulationSpikes(Group, SpikeSource):
         self.contained_objects.append(self.emitter)
         self._enable_group_attributes()
 
-    def add_mark(self, name, mean, square):
-        """Give every spike a number, drawn when it is fired; the variable's name."""
+    def add_mark(self, name, mean, square, owner=None):
+        """
+        Give every spike a number, drawn when it is fired; the variable's name.
+
+        ``mean`` and ``square`` are variables of ``owner``, by default the group.
+        """
         if name not in self.variables:
             self.variables.add_array(name, self._N, dtype=np.float64)
-            self.emitter.mark(self, name, mean, square)
+            self.emitter.mark(self, name, mean, square, owner or self.group)
         return name
 
     def hold_for(self, steps):

@@ -81,6 +81,10 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         self._code["push"].append(f"_push_{name} = _source_{variable}")
         return name
 
+    @property
+    def has_code(self):
+        return bool(self._code["pair"])
+
     def add(self, statement):
         """A statement for every pair."""
         self._code["pair"].append(statement)

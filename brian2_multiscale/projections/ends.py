@@ -7,6 +7,7 @@ from brian2.core.spikesource import SpikeSource
 from brian2.groups.group import Group
 from brian2.groups.subgroup import Subgroup
 
+from ..density.group import DensityGroup
 from ..mesoscopic.group import MesoscopicGroup
 from ..mesoscopic.spikes import PopulationSpikes
 
@@ -25,7 +26,8 @@ class End:
     whole : Group
         The group that it is a part of.
     populations : ndarray of int or None
-        Indices of populations of a `MesoscopicGroup`; None for single neurons.
+        Indices of populations of a `MesoscopicGroup` or `DensityGroup`; None for single
+        neurons.
     """
 
     group: Group
@@ -35,6 +37,10 @@ class End:
     @property
     def is_population(self):
         return self.populations is not None
+
+    @property
+    def has_cohorts(self):
+        return isinstance(self.whole, MesoscopicGroup)
 
     @property
     def size(self):
@@ -49,7 +55,7 @@ def _whole(group):
 
 def _end(group):
     whole = _whole(group)
-    if isinstance(whole, MesoscopicGroup):
+    if isinstance(whole, MesoscopicGroup | DensityGroup):
         start = getattr(group, "start", 0)
         stop = getattr(group, "stop", len(whole))
         return End(group, whole, np.arange(int(start), int(stop)))
@@ -62,14 +68,14 @@ def find_source(group):
     if end is not None and (end.is_population or isinstance(end.whole, SpikeSource)):
         if isinstance(end.whole, PopulationSpikes):
             raise TypeError(
-                "source is the spikes of a MesoscopicGroup; give the group itself to "
+                "source is the spikes of populations; give their group itself to "
                 "a Projection, which keeps the plasticity of its neurons. (Spikes are "
                 "for ordinary Synapses.)"
             )
         return end
     raise TypeError(
-        "source must emit spikes (MesoscopicGroup, NeuronGroup, PoissonGroup, "
-        f"SpikeGeneratorGroup or a part of one), got {group!r}."
+        "source must emit spikes (MesoscopicGroup, DensityGroup, NeuronGroup, "
+        f"PoissonGroup, SpikeGeneratorGroup or a part of one), got {group!r}."
     )
 
 
@@ -78,6 +84,6 @@ def find_target(group):
     if isinstance(group, Group) and not isinstance(_whole(group), PopulationSpikes):
         return _end(group)
     raise TypeError(
-        "target must be a group with variables (MesoscopicGroup, NeuronGroup or a part "
-        f"of one), got {group!r}."
+        "target must be a group with variables (MesoscopicGroup, DensityGroup, "
+        f"NeuronGroup or a part of one), got {group!r}."
     )

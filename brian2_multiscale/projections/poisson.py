@@ -94,9 +94,9 @@ class PoissonPlasticity(CodeRunner, Group):
         return f"amount_{k}", f"squares_{k}"
 
     def mark(self, spikes, k):
-        raise ProjectionError(
-            "closure='poisson' works between populations; towards single neurons use "
-            "the default, closure='cohort'."
+        """Let every spike of the source carry what it releases; the variable."""
+        return spikes.add_mark(
+            f"{self.projection.name}_released_{k}", f"mean_{k}", f"square_{k}", self
         )
 
     def update_abstract_code(self, run_namespace):
@@ -205,5 +205,7 @@ class PoissonPlasticity(CodeRunner, Group):
             statements += [
                 (f"amount_{k}", amount),
                 (f"squares_{k}", symbol("_count") * square),
+                (f"mean_{k}", mean),
+                (f"square_{k}", square),
             ]
         return statements

@@ -5,8 +5,10 @@ from brian2.parsing.sympytools import sympy_to_str
 from brian2.utils.logger import get_logger
 
 from ..codegen.straightline import names_in
+from ..density.couplings import Instantaneous
 from .coupling import PopulationCoupling
 from .plasticity import carried_plasticity
+from .rule import ProjectionError
 
 __all__ = ["PopulationsToPopulations"]
 
@@ -22,10 +24,12 @@ class PopulationsToPopulations:
         self.group, self.target = projection.source.whole, projection.target.whole
         self.plasticity = carried_plasticity(projection)
         self.coupling = self._coupling()
-        self.objects = [*self.plasticity.objects, self.coupling]
         self._add_pairs()
         for target in rule.targets:
             self._connect(target)
+        self.objects = [*self.plasticity.objects]
+        if self.coupling.has_code:
+            self.objects.append(self.coupling)
 
     def _used_pairs(self):
         """Pairs of populations that are connected at all."""
@@ -60,8 +64,49 @@ class PopulationsToPopulations:
             v.add_array(name, len(rows), dimensions=matrix.dim, values=values)
         v.add_array("p", len(rows), values=p.probability[rows, columns])
 
+    def _acts_at_once(self, target):
+        """Pairs whose kicks the group has to follow within the time step."""
+        rows, columns = self.pairs
+        noisy = getattr(self.group, "noisy", None)
+        within = self.group is self.target and noisy is not None
+        if not within or target.variable != noisy.name or target.release is not None:
+            return np.zeros(len(rows), dtype=bool)
+        return self.projection.delay_steps[rows, columns] == 0
+
+    def _kick_at_once(self, target, chosen):
+        """Leave a coupling without delay to the group."""
+        p = self.projection
+        rows, columns = (side[chosen] for side in self.pairs)
+        ends = ("_post", "_pre")
+        varying = sorted(n for n in names_in(target.weight) if n.endswith(ends))
+        if varying:
+            raise ProjectionError(
+                f"'{target.variable}_post' gets kicks without delay that depend on "
+                f"{varying}; within a time step they have to be constant. Give a delay "
+                "of one time step, or make them constant."
+            )
+        matrices = dict(p.pair_parameters)
+        if p.weights is not None:
+            matrices["w"] = p.weights
+        self.group.receive_instantly(
+            Instantaneous(
+                p.name,
+                p.source.populations[rows],
+                p.target.populations[columns],
+                target.weight,
+                p.probability[rows, columns],
+                {n: np.asarray(m)[rows, columns] for n, m in matrices.items()},
+                p.namespace,
+            )
+        )
+
     def _connect(self, target):
         coupling, name = self.coupling, target.variable
+        at_once = self._acts_at_once(target)
+        if at_once.any():
+            self._kick_at_once(target, at_once)
+        if at_once.all() and len(at_once):
+            return
         if target.release is None:
             count, squares = (coupling.delayed(self.group, "n"),) * 2
         else:
@@ -75,6 +120,9 @@ class PopulationsToPopulations:
         if any(n.endswith("_post") for n in names_in(target.weight)):
             coupling.in_turn = True
         coupling.check_unit(weight, self.target.variables[name].dim)
+        if at_once.any():
+            v.add_array("_later", len(at_once), values=np.where(at_once, 0.0, 1.0))
+            weight = f"({weight})*_later"
         coupling.add(f"{name}_post += ({weight})*p*{count}")
         if np.any(coupling.variables["p"].get_value() < 1):
             self._private(name, weight, squares)
@@ -93,25 +141,23 @@ class PopulationsToPopulations:
         if not self.target.receive_private(name):
             logger.warn(
                 f"The neurons of {self.target.name!r} hear different parts of the "
-                f"spikes that {self.projection.name!r} carries (p < 1); with "
-                "closure_order=1 that is neglected.",
+                f"spikes that {self.projection.name!r} carries (p < 1); "
+                f"{self.target.neglects_private}",
                 "neglected_private_input",
                 once=True,
             )
             return
         self.group.follow_regularity()
         v = self.coupling.variables
-        for what in ("depth", "filling"):
+        arrays = self.target.private_arrays
+        for what in arrays[1:]:
             hole = f"_hole_{what}"
             if f"{hole}_pre" not in v:
                 v.add_reference(f"{hole}_pre", self.group, hole, index="_pre_idx")
         share = self.projection.private_share
         variance = f"({weight})**2*({share})*{squares}"
-        for what, factor in (
-            ("var", ""),
-            ("depth", "*_hole_depth_pre"),
-            ("filling", "*_hole_filling_pre"),
-        ):
+        for what in arrays:
+            factor = "" if what == "var" else f"*_hole_{what}_pre"
             array = f"_input_{what}_{name}"
             v.add_reference(f"{array}_post", self.target, array, index="_post_idx")
             self.coupling.add(f"{array}_post += {variance}{factor}")

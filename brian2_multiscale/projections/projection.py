@@ -29,9 +29,9 @@ class Projection(BrianObject):
     r"""
     Synapses from one group to another, whatever their scales, from the same strings.
 
-    Source and target may be populations (`MesoscopicGroup` or some of its populations)
-    or single neurons (`NeuronGroup`, its subgroups, and as a source everything that
-    fires), in every combination.
+    Source and target may be populations (`MesoscopicGroup`, `DensityGroup` or some of
+    their populations) or single neurons (`NeuronGroup`, its subgroups, and as a source
+    everything that fires), in every combination.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Projection(BrianObject):
         with mean and covariance (`closure_order=2` of the source) or mean only.
         'poisson': one mean and covariance per population, as if every spike came from
         a neuron chosen at random [1]_; cheaper, and biased where neurons fire
-        regularly.
+        regularly. By default 'cohort' where there are cohorts (`MesoscopicGroup`).
     multapses : bool, optional
         Between populations with ``p < 1``: every synapse chooses its source on its own,
         so that two neurons may have several (NEST's ``fixed_indegree``).
@@ -96,6 +96,13 @@ class Projection(BrianObject):
     The weight may depend on the target (``s_post += w*(1 - s_post)``); all spikes of a
     step then see the value before it.
 
+    *Densities as target.* What is added to the voltage of a `DensityGroup` kicks all
+    its neurons; the variance of private input widens the density. Kicks without delay
+    between populations of one group, without plasticity, act within the time step:
+    neurons that they carry over the threshold kick others at once (with ``p < 1`` each
+    gets a Poisson number of kicks); excitatory ones first, then inhibitory ones. Of
+    input to other variables only the mean counts.
+
     *Populations as source.* The amount that `n` neurons release is normal around its
     mean, with the variance of the neurons that fire. Towards single neurons each spike
     carries an amount of its own.
@@ -131,7 +138,7 @@ class Projection(BrianObject):
         weights=None,
         delay=0 * second,
         parameters=None,
-        closure="cohort",
+        closure=None,
         multapses=False,
         namespace=None,
         order=0,
@@ -149,20 +156,13 @@ class Projection(BrianObject):
         if weights is not None:
             self.weights = pair_matrix("weights", weights, self.shape)
         self._sort_parameters(dict(parameters or {}))
-        if closure not in ("cohort", "poisson"):
-            raise ValueError(f"closure must be 'cohort' or 'poisson', got {closure!r}.")
-        self.closure = closure
+        self.closure = self._find_closure(closure)
         self.multapses = bool(multapses)
         self._check_target()
         BrianObject.__init__(self, clock=clock, when="synapses", order=order, name=name)
         self.namespace = namespace
         self.known = get_local_namespace(1) if namespace is None else namespace
         way = _WAYS[self.source.is_population, self.target.is_population]
-        if closure == "poisson" and not self.source.is_population:
-            raise ValueError(
-                "closure='poisson' approximates the plasticity of a MesoscopicGroup; "
-                f"the source {source!r} has single neurons, which need no closure."
-            )
         self.way = way(self)
         self.contained_objects.extend(self.way.objects)
 
@@ -177,6 +177,23 @@ class Projection(BrianObject):
         return self.rule.rest({**self.known, **values})
 
     # -- checks --------------------------------------------------------------------
+    def _find_closure(self, closure):
+        if closure not in (None, "cohort", "poisson"):
+            raise ValueError(f"closure must be 'cohort' or 'poisson', got {closure!r}.")
+        if closure == "poisson" and not self.source.is_population:
+            raise ValueError(
+                "closure='poisson' approximates the plasticity of populations; the "
+                f"source {self.source.group!r} has single neurons, which need no "
+                "closure."
+            )
+        without = self.source.is_population and not self.source.has_cohorts
+        if closure == "cohort" and without:
+            raise ValueError(
+                f"The source {self.source.whole.name!r} is a density, which has no "
+                "cohorts that could carry plasticity; use closure='poisson'."
+            )
+        return closure or ("poisson" if without else "cohort")
+
     def _check_clocks(self, ours, theirs):
         both = self.source.is_population and self.target.is_population
         if both and abs(float(ours) / float(theirs) - 1) > 1e-9:
