@@ -45,7 +45,7 @@ class Density:
         self.drive, self.coupling, self.dt, self.silent = drive, coupling, dt, silent
         self.density, self.ring = np.zeros(cells), np.zeros(silent + 2)
         self.fired, self.direct, self.event = np.zeros((3, 1))
-        self.options = dict(stochastic=0, substeps=1, halves=0, size=1000.0, synapses=0)
+        self.options = dict(stochastic=0, substeps=1, size=1000.0, synapses=0)
         self.options |= {"physical": physical, **options}
         self.steps = 0
 
@@ -154,7 +154,6 @@ def random_groups(rng, populations):
         stochastic=0,
         physical=int(rng.integers(2)),
         substeps=int(rng.choice([1, 4])),
-        halves=int(rng.integers(2)),
         fired=np.zeros(populations),
         direct=np.zeros(populations),
         event=np.zeros(populations),

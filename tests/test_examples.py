@@ -94,6 +94,30 @@ def test_column(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+def test_synchronous_events(tmp_path):
+    name = "Du_Xie_Zhou_2023"
+    output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    for scale in ("particles", "density", "hybrid"):
+        ((fired, _),) = rows(output, f"B, {scale}: spikes around the pulse")
+        assert fired == pytest.approx(1.012, abs=0.04)
+    assert rows(output, "A, density: events") == [[0, 0]]
+    assert rows(output, "C, density: events") == [[2, 2]]
+    small, large = (
+        rows(output, f"kick {kick}, density: fired")[0][0] for kick in (0.15, 0.16)
+    )
+    assert small < 0.1 < 0.9 < large
+    assert is_png(tmp_path / f"{name}.png")
+
+
+def test_blow_up(tmp_path):
+    name = "Caceres_Carrillo_Perthame_2011"
+    output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    assert rows(output, "close, b = 1.5: events") == [[1, 1]]
+    ((first, _),) = rows(output, "far, b = 3: time of the first event")
+    assert first == pytest.approx(3.418, abs=0.025)
+    assert is_png(tmp_path / f"{name}.png")
+
+
 WITHOUT_COMPILER = """
 import runpy, sys
 from brian2 import prefs

@@ -314,16 +314,14 @@ def test_closures(populations, neurons):
     refuse(populations, populations, ValueError, "'cohort' or 'poisson'", closure="x")
     words = "closure='poisson'", "single neurons"
     refuse(neurons, populations, ValueError, *words, closure="poisson")
-    words = "between populations", "closure='cohort'"
-    refuse(
-        populations, neurons, ProjectionError, *words, rule=DYNAMIC, closure="poisson"
-    )
+    for target in (populations, neurons):
+        Projection(populations, target, closure="poisson", **DYNAMIC)
 
 
 def test_sources(populations, neurons):
     spikes = populations.spikes
-    refuse(spikes, neurons, TypeError, "give the group itself")
-    refuse(spikes[:5], neurons, TypeError, "give the group itself")
+    refuse(spikes, neurons, TypeError, "give their group itself")
+    refuse(spikes[:5], neurons, TypeError, "give their group itself")
     for source in (None, "neurons", 3, populations.cohorts):
         refuse(source, neurons, TypeError, "source must emit spikes")
 

@@ -13,6 +13,8 @@ RESERVED = (
     "A",
     "A_expected",
     "event_size",
+    "events",
+    "moved",
     "p",
     "population",
     "density",

@@ -4,6 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import sympy as sp
+from brian2.core.variables import Constant
+from brian2.equations.unitcheck import check_dimensions
+from brian2.parsing.sympytools import sympy_to_str
+from brian2.units.fundamentalunits import DIMENSIONLESS
+from brian2.utils.stringtools import get_identifiers
 
 from .evaluation import evaluate
 
@@ -25,6 +30,8 @@ class Instantaneous:
         Of a synapse between two neurons.
     values : dict of str to ndarray, shape (pairs,)
         What the weight refers to, in base units.
+    dimensions : dict of str to Dimension
+        Of these values.
     namespace : dict or None
     """
 
@@ -34,11 +41,13 @@ class Instantaneous:
     weight: sp.Expr
     probability: np.ndarray
     values: dict = field(default_factory=dict)
+    dimensions: dict = field(default_factory=dict)
     namespace: dict | None = None
 
     def strengths(self, group, namespace):
         """Kick per fired fraction of the sources, and number of synapses."""
         known = namespace if self.namespace is None else self.namespace
+        self._check_unit(group, known)
         weight = evaluate(self.weight, group, known, self.values)
         number = self.probability * np.asarray(group.sizes, float)[self.sources]
         strength = np.broadcast_to(weight, number.shape) * number
@@ -46,9 +55,24 @@ class Instantaneous:
             raise ValueError(f"The weights of {self.name!r} are not finite.")
         return strength, np.where(self.probability < 1, number, 0.0)
 
+    def _check_unit(self, group, namespace):
+        code = sympy_to_str(self.weight)
+        names = get_identifiers(code) - set(self.values)
+        known = group.resolve_all(names, namespace, user_identifiers=names)
+        given = {
+            n: Constant(n, 1.0, self.dimensions.get(n, DIMENSIONLESS))
+            for n in self.values
+        }
+        check_dimensions(code, group.variables[group.noisy.name].dim, known | given)
+
 
 def set_couplings(group, couplings, namespace):
-    """Fill the matrices of a group, one row per target."""
+    """
+    Fill the matrices of a group, one row per target.
+
+    Where reset sets the voltage, whoever fires loses what exceeds the threshold; but in
+    a synchronous event the kicks that follow count, unless the user said otherwise.
+    """
     count = len(group.sizes)
     strength, synapses = np.zeros((count, count)), np.zeros((count, count))
     for coupling in couplings:
@@ -57,9 +81,17 @@ def set_couplings(group, couplings, namespace):
         _check_mixture(coupling, strength[place], synapses[place], numbers)
         strength[place] += kicks
         synapses[place] = numbers
-    _check_size(group, strength)
-    group.updater.variables["_strength"].set_value(strength.ravel())
-    group.updater.variables["_synapses"].set_value(synapses.ravel())
+    excited = np.where(strength > 0, strength, 0).sum(axis=1)
+    physical = group.keeps_kicks(excited.any())
+    if physical:
+        _check_size(group, excited)
+    values = {
+        "_strength": strength.ravel(),
+        "_synapses": synapses.ravel(),
+        "_physical": np.array([physical], dtype=np.int32),
+    }
+    for name, value in values.items():
+        group.updater.variables[name].set_value(value)
 
 
 def _check_mixture(coupling, strength, synapses, numbers):
@@ -72,11 +104,8 @@ def _check_mixture(coupling, strength, synapses, numbers):
         )
 
 
-def _check_size(group, strength):
+def _check_size(group, total):
     """Nobody may fire twice in an event."""
-    if group.mfe_reset != "shift":
-        return
-    total = np.where(strength > 0, strength, 0).sum(axis=1)
     for k, grid in enumerate(group.grids):
         if total[k] >= grid.top - grid.reset:
             name = group.noisy.name

@@ -5,12 +5,27 @@ from brian2.core.variables import Variables
 from brian2.groups.group import Group
 from brian2.groups.neurongroup import to_start_stop
 from brian2.groups.subgroup import Subgroup
-from brian2.units.fundamentalunits import get_unit
 
-__all__ = ["Density"]
+__all__ = ["Density", "PartOfGroup"]
 
 
-class Density(Group):
+class PartOfGroup(Group):
+    """
+    A group that its owner makes late, and stores and restores.
+
+    A network could not restore what it had before there was this group.
+    """
+
+    @property
+    def _full_state(self):
+        raise AttributeError("_full_state")
+
+    @property
+    def _restore_from_full_state(self):
+        raise AttributeError("_restore_from_full_state")
+
+
+class Density(PartOfGroup):
     """
     Bins of the voltages of all populations of a `DensityGroup`, one after the other.
 
@@ -38,11 +53,12 @@ class Density(Group):
         v.add_constant("N", self._N)
         v.add_arange("i", self._N, constant=True, read_only=True)
         v.create_clock_variables(group.clock)
-        v.add_array("p", self._N, dimensions=dim**-1, read_only=True)
+        v.add_array("p", self._N, dimensions=dim**-1, dtype=float, read_only=True)
         v.add_array(
             variable,
             self._N,
             dimensions=dim,
+            dtype=float,
             values=np.concatenate([grid.centres for grid in grids]),
             constant=True,
             read_only=True,
@@ -56,7 +72,7 @@ class Density(Group):
             constant=True,
             read_only=True,
         )
-        self.unit = get_unit(dim)
+        self.events = {}  # subgroups look for them
         self._enable_group_attributes()
 
     def of(self, population):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..numerics.landscape import lowest_point, smallest_width
 
-__all__ = ["Grid", "make_grid"]
+__all__ = ["Grid", "check_grid", "make_grid"]
 
 # Cells between reset and threshold, and per standard deviation of the noise
 _LEAST, _PER_WIDTH = 50, 10
@@ -102,6 +102,15 @@ def _check_noise(diffusion, reset, threshold):
             "there is no noise between reset and threshold (half its square is "
             f"{values.min():g}); a density needs noise: are all parameters set?"
         )
+
+
+def check_grid(grid, drift, diffusion):
+    """Whether the noise is still such that a grid fits; raises `ValueError`."""
+    _check_noise(diffusion, grid.reset, grid.top)
+    lowest = grid.top - grid.cells * grid.width
+    between = grid.cells - grid.reset_cell - 1
+    known = grid.top, grid.reset, drift, diffusion
+    _cells_between(*known, between, lowest)
 
 
 def _cells_between(threshold, reset, drift, diffusion, bins, lowest):

@@ -2,14 +2,12 @@
 
 import numpy as np
 from brian2.core.namespace import get_local_namespace
+from brian2.core.variables import ArrayVariable
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.equations.equations import Equations
-from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.neurongroup import NeuronGroup, to_start_stop
 from brian2.groups.subgroup import Subgroup
-from brian2.parsing.sympytools import sympy_to_str
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import DimensionMismatchError
-from brian2.utils.stringtools import get_identifiers
 
 from ..mesoscopic.checks import check_sizes
 from ..mesoscopic.spikes import PopulationSpikes
@@ -67,7 +65,8 @@ class DensityGroup(NeuronGroup):
         What neurons that fire in a synchronous event (multiple firing event) get of the
         kicks of the others: all of them, 'shift', the physical solution [1]_ and the
         default without refractory period; or nothing, 'clamp', as in a refractory
-        period.
+        period. Without coupling in the time step it says whether neurons that fire keep
+        what exceeds the threshold; the default is then what the reset says.
     match_dt : bool, optional
         Raise the threshold by 0.5826 standard deviations of the noise of a time step
         [2]_, to agree with neurons whose threshold is only tested at time steps (a
@@ -98,7 +97,7 @@ class DensityGroup(NeuronGroup):
     spikes : `PopulationSpikes`
         The `N` neurons as a source of spikes.
     grids : list of `Grid`
-        Bins of every population.
+        Bins of every population; None before they are made.
 
     Raises
     ------
@@ -117,7 +116,9 @@ class DensityGroup(NeuronGroup):
     *Voltage.* The variable reads as the mean over the population. What is added to it,
     by synapses or ``run_regularly``, is added to every neuron that is not refractory at
     the beginning of the next step, and makes those fire that it carries over the
-    threshold.
+    threshold. A `PoissonInput` therefore kicks all neurons alike; use a `Projection`
+    from a `PoissonGroup` with ``p < 1`` for input that differs between them. Setting it
+    before the first run, without `p`, says where all neurons of a population begin.
 
     *Bins* are made when `p` or `density` is first used, or at the beginning of the
     first run: set the parameters of threshold, reset and noise before.
@@ -202,10 +203,14 @@ class DensityGroup(NeuronGroup):
         self.method = checks.check_choice("method", method, self._methods())
         self._flagged_model, self._model = model, setup.plain_model(model)
         self.noisy = find_noisy_variable(self._model, threshold, reset)
+        self._written = threshold, reset
         checks.check_flags(model, self.noisy.name, refractory)
         self.refractory_expression = setup.read_refractory(refractory)
         self._density = self._spikes = self._updater = None
-        self.grids, self._instant, self.started = None, [], False
+        self.grids, self._instant, self._resting_steps = None, [], 0
+        # Whether there is a density, and whether it has moved since it was set
+        self.started, self.moved = False, False
+        self._fixed = {}
 
     @staticmethod
     def _methods():
@@ -221,7 +226,9 @@ class DensityGroup(NeuronGroup):
         self.substeps = checks.check_bins("substeps", substeps)
 
     def _population_model(self):
-        return setup.population_model(self._model, self.noisy)
+        return setup.population_model(
+            self._model, self.noisy, self.refractory_expression
+        )
 
     def _make_updater(self):
         return DensityUpdater(self)
@@ -236,7 +243,12 @@ class DensityGroup(NeuronGroup):
         self.grids = setup.grids(self, namespace, limits)
         self._density = Density(self, f"{self.name}_density")
         self.contained_objects.append(self._density)
-        self._updater.connect(setup.silent_steps(self, namespace))
+        silent = setup.silent_steps(self, namespace)
+        self._updater.connect(silent)
+        # Spikes may have been asked for before; a neuron rests for the longest period
+        self._resting_steps = int(np.max(silent))
+        if self._spikes is not None:
+            self._spikes.hold_for(self._resting_steps)
 
     @property
     def density(self):
@@ -289,11 +301,26 @@ class DensityGroup(NeuronGroup):
     def follow_regularity(self):
         """The spikes of a density are as independent as those of a Poisson process."""
 
-    def receive_instantly(self, coupling):
-        """Take over a coupling that acts within the time step (see `Instantaneous`)."""
+    def check_instantaneous(self, coupling):
+        """Refuse a coupling within the time step that the group cannot follow."""
+
+    def receive_instantly(self, coupling, run_namespace):
+        """Take over a coupling within the time step for a run (see `Instantaneous`)."""
         self._instant.append(coupling)
+        set_couplings(self, self._instant, run_namespace)
+
+    def keeps_kicks(self, excited):
+        """Whether neurons that fire keep the kicks of the step (``'shift'``)."""
+        if self.mfe_reset is not None:
+            return self.mfe_reset == "shift"
+        if self.refractory_expression is not None:
+            return False
+        return bool(excited) or self.noisy.soft
 
     # -- for the objects of the group ------------------------------------------------
+    def forget_neurons(self):
+        """What a new density has no use for (see `HybridGroup`)."""
+
     @property
     def common_variables(self):
         """Variables with an equation that all neurons have in common."""
@@ -317,6 +344,33 @@ class DensityGroup(NeuronGroup):
             identifiers, run_namespace, user_identifiers=identifiers
         )
 
+    # -- store and restore -----------------------------------------------------------
+    def _late_parts(self):
+        """Objects with arrays that may not have existed when a network was stored."""
+        return [self._density, self._updater]
+
+    def _full_state(self):
+        self._make_grids()
+        start(self)
+        state = super()._full_state()
+        for part in self._late_parts():
+            state[part.name] = {
+                name: variable.get_value().copy()
+                for name, variable in part.variables.items()
+                if isinstance(variable, ArrayVariable)
+                and variable.owner is not None
+                and variable.owner.name == part.name
+                and not variable.constant
+            }
+        return state
+
+    def _restore_from_full_state(self, state):
+        state = dict(state)
+        for part in self._late_parts():
+            for name, values in state.pop(part.name).items():
+                part.variables[name].set_value(values)
+        super()._restore_from_full_state(state)
+
     # -- the group in a network ------------------------------------------------------
     def before_run(self, run_namespace):
         if abs(float(self.clock.dt) / self._made_for_dt - 1) > 1e-9:
@@ -328,30 +382,37 @@ class DensityGroup(NeuronGroup):
         self._check_units(run_namespace)
         self._make_grids(run_namespace)
         setup.check_limits(self, run_namespace)
+        # Projections that take part in the run hand over theirs after this
+        self._instant.clear()
         set_couplings(self, self._instant, run_namespace)
         start(self)
+        self.moved = True
+        self._fixed = self.fixed_values()
         super().before_run(run_namespace)
 
+    def fixed_values(self):
+        """Values of the parameters that must not change in a run."""
+        if not isinstance(get_device(), RuntimeDevice):
+            return {}
+        names = setup.fixed_names(self.noisy, self.refractory_expression)
+        known = names & set(self.equations.parameter_names)
+        return {n: self.variables[n].get_value().copy() for n in sorted(known)}
+
+    def changed_values(self):
+        """Names of those that have changed nevertheless."""
+        now = self.fixed_values()
+        return [n for n, v in self._fixed.items() if not np.array_equal(v, now[n])]
+
     def _check_units(self, run_namespace):
-        dim = self._model[self.noisy.name].dim
         self._model.check_units(self, run_namespace=run_namespace)
-        for what in ("threshold", "reset"):
-            code = sympy_to_str(getattr(self.noisy, what))
-            names = get_identifiers(code)
-            known = self.resolve_all(names, run_namespace, user_identifiers=names)
-            try:
-                check_dimensions(code, dim, known)
-            except DimensionMismatchError as error:
-                raise DimensionMismatchError(
-                    f"The {what} of {self.name!r} is compared with or assigned to "
-                    f"'{self.noisy.name}' and must have its unit. {error}"
-                ) from None
+        setup.check_units_of_limits(self, *self._written, run_namespace)
 
     @property
     def spikes(self):
         """`PopulationSpikes`: the neurons as a source of spikes (made at first use)."""
         if self._spikes is None:
             self._spikes = PopulationSpikes(self, f"{self.name}_spikes")
+            self._spikes.hold_for(self._resting_steps)
             self.contained_objects.append(self._spikes)
         return self._spikes
 

@@ -1,8 +1,12 @@
 """Densities at the beginning of a simulation."""
 
 import numpy as np
-from brian2.units.fundamentalunits import fail_for_dimension_mismatch, get_unit
+from brian2.devices.device import RuntimeDevice, get_device
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.units.fundamentalunits import DimensionMismatchError, get_dimensions
+from brian2.utils.stringtools import get_identifiers
 
+from ..codegen.arrays import unit_name
 from .evaluation import evaluate
 
 __all__ = ["set_density", "start"]
@@ -33,25 +37,30 @@ def set_density(group, density, value, namespace):
 
 def _values(group, density, value, namespace, centres):
     if not isinstance(value, str):
-        unit = density.unit**-1
-        if get_unit(getattr(value, "dim", unit.dim)).dim is not unit.dim:
-            fail_for_dimension_mismatch(
-                value,
-                unit,
-                f"p must have the unit {unit!r}, got {{value}}",
-                value=value,
+        dim = group.density.variables["p"].dim
+        if get_dimensions(value) is not dim:
+            raise DimensionMismatchError(
+                f"p must have the unit {unit_name(dim)}, got", get_dimensions(value)
             )
         return np.asarray(value, dtype=float)
+    _check_units(value, group, namespace)
     population = density.variables["population"].get_value()
     given = {group.noisy.name: centres, "i": population}
     for name in group.equations.names:
         if name not in given and name not in group.equations.subexpr_names:
             values = np.asarray(group.variables[name].get_value())
             given[name] = values[population] if values.size > 1 else values.item()
+    return evaluate(value, group, namespace, given)
+
+
+def _check_units(code, group, namespace):
+    """Any unit will do, since densities are normalised, but not ``exp(-v**2)``."""
+    names = get_identifiers(code)
     try:
-        return evaluate(value, group, namespace, given)
+        known = group.resolve_all(names, namespace, user_identifiers=names)
     except KeyError as error:
-        raise ValueError(f"p='{value}': {error.args[0]}") from error
+        raise ValueError(f"p='{code}': {error.args[0]}") from error
+    parse_expression_dimensions(code, known)
 
 
 def _first_cells(grids):
@@ -70,14 +79,16 @@ def _store(group, values):
     )
     group.density.variables["p"].set_value(values)
     group.variables[group.noisy.name].set_value(means)
-    updater["_saved"].set_value(means)
+    updater["_saved"].set_value(means.astype(group.variables[group.noisy.name].dtype))
     updater["_ring"].set_value(np.zeros(updater["_ring"].size))
-    group.started = True
+    group.started, group.moved = True, False
+    group.forget_neurons()
 
 
 def start(group):
     """Without a density from the user all neurons have the voltage of the group."""
     if group.started:
+        _check_unmoved(group)
         return
     first = _first_cells(group.grids)
     voltages = _voltages(group)
@@ -97,6 +108,20 @@ def start(group):
         values[first[k] + lower] = (1 - share) / grid.width
         values[first[k] + lower + 1] = share / grid.width
     _store(group, values)
+
+
+def _check_unmoved(group):
+    """A voltage that is set beside p would be a kick."""
+    if group.moved or not isinstance(get_device(), RuntimeDevice):
+        return
+    now = group.variables[group.noisy.name].get_value()
+    if not np.array_equal(now, group.updater.variables["_saved"].get_value()):
+        name = group.noisy.name
+        raise ValueError(
+            f"'{name}' of {group.name!r} has been set after its density p, which would "
+            f"kick all neurons. Set one of them: 'p', or '{name}' if all neurons begin "
+            "at one voltage."
+        )
 
 
 def _voltages(group):

@@ -97,7 +97,8 @@ def _expand(expression, equations):
 
 def _parsed(what, code, parser):
     if not isinstance(code, str) or not code.strip():
-        raise TypeError(f"{what} must be a string like 'v > v_th', got {code!r}.")
+        example = {"threshold": "v > v_th", "reset": "v = v_r"}[what]
+        raise TypeError(f"{what} must be a string like '{example}', got {code!r}.")
     try:
         return parser(code)
     except (SyntaxError, TypeError, ValueError) as error:
@@ -116,10 +117,8 @@ def _read_threshold(equations, threshold):
     if len(dynamic) != 1:
         raise ValueError(_bad_threshold(threshold))
     name = dynamic.pop()
-    slope = sp.diff(excess, symbol(name))
-    if names_in(slope) & set(equations.diff_eq_names) or slope.is_negative:
-        raise ValueError(_bad_threshold(threshold))
-    if not slope.is_Number:
+    slope = _derivative(excess, symbol(name))
+    if slope is None or not slope.is_Number or not slope.is_positive:
         raise ValueError(_bad_threshold(threshold))
     return name, sp.expand(symbol(name) - excess / slope)
 
@@ -179,17 +178,40 @@ def _listed(names):
     return ", ".join(f"'{n}'" for n in names)
 
 
+def _check_random(name, expression):
+    functions = {
+        f.func.__name__ for f in expression.atoms(sp.core.function.AppliedUndef)
+    }
+    found = sorted(functions & {"rand", "randn", "poisson"})
+    if found:
+        raise ValueError(
+            f"What is said of '{name}' contains {_listed(found)}, which would differ "
+            "between neurons; a density only knows white noise, xi."
+        )
+
+
+def _derivative(expression, variable):
+    """None if there is none, or if it is not known."""
+    try:
+        slope = sp.diff(expression, variable)
+    except AttributeError:  # of a condition
+        return None
+    return None if slope.has(sp.Derivative, sp.Subs) else slope
+
+
 def _drift_and_diffusion(name, equations):
     deterministic, noise = equations[name].expr.split_stochastic()
     v = symbol(name)
     drift = sp.S.Zero
     if deterministic is not None:
         drift = _expand(parse_expression(deterministic.code), equations)
+    _check_random(name, drift)
     diffusion = sp.S.Zero
     for amplitude in noise.values():
         g = _expand(parse_expression(amplitude.code), equations)
-        slope = sp.diff(g, v)
-        if slope.has(sp.Derivative, sp.Subs):
+        _check_random(name, g)
+        slope = _derivative(g, v)
+        if slope is None:
             raise ValueError(
                 f"The noise of '{name}', {amplitude.code}, cannot be differentiated, "
                 "which is needed because it depends on the variable itself."
@@ -215,6 +237,7 @@ def _read_reset(name, barrier, equations, reset):
             f"'{name} = v_r' or '{name} -= v_th - v_r'."
         )
     value = _expand(after[name], equations)
+    _check_random(name, value)
     if symbol(name) not in value.free_symbols:
         return sp.expand(value), False
     change = sp.expand(value - symbol(name))

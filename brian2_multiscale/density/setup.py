@@ -2,23 +2,32 @@
 
 import numpy as np
 import sympy as sp
+from brian2.codegen.translation import analyse_identifiers
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
-from brian2.units.allunits import hertz
+from brian2.equations.unitcheck import check_dimensions, check_units_statements
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.parsing.sympytools import sympy_to_str
+from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
+    DimensionMismatchError,
     fail_for_dimension_mismatch,
     get_unit,
 )
 from brian2.utils.logger import get_logger
+from brian2.utils.stringtools import get_identifiers
 
+from ..codegen.arrays import unit_name
 from ..codegen.straightline import names_in, parse_expression, symbol
 from ..mesoscopic.checks import check_time
 from ..mesoscopic.setup import plain_model
 from .evaluation import evaluate
-from .grid import make_grid
+from .grid import check_grid, make_grid
 
 __all__ = [
     "check_limits",
+    "check_units_of_limits",
+    "fixed_names",
     "grids",
     "limits",
     "plain_model",
@@ -36,12 +45,16 @@ logger = get_logger(__name__)
 _BARRIER_SHIFT = 0.5825971579390107
 
 
-def population_model(model, noisy):
+def population_model(model, noisy, refractory):
     """Equations of what can be said of a population as a whole."""
     single = []
+    fixed = fixed_names(noisy, refractory)
     for name, eq in model.items():
         if name == noisy.name:
             eq = SingleEquation(PARAMETER, name, eq.dim, eq.var_type)
+        elif name in fixed and eq.type == PARAMETER and "constant" not in eq.flags:
+            flags = [*eq.flags, "constant"]
+            eq = SingleEquation(PARAMETER, name, eq.dim, eq.var_type, flags=flags)
         single.append(eq)
     counts = {
         "n": DIMENSIONLESS,
@@ -51,6 +64,14 @@ def population_model(model, noisy):
     }
     single += [SingleEquation(PARAMETER, name, dim) for name, dim in counts.items()]
     return Equations(single)
+
+
+def fixed_names(noisy, refractory):
+    """Names for whose values bins are made."""
+    expressions = [
+        e for e in (noisy.threshold, noisy.reset, refractory) if e is not None
+    ]
+    return set().union(*map(names_in, expressions))
 
 
 def read_refractory(refractory):
@@ -73,9 +94,11 @@ def read_voltage(name, value, dim):
     """A single number in the unit of the voltage."""
     if isinstance(value, str) or np.ndim(value) > 0:
         raise TypeError(f"{name} must be a single value, got {value!r}.")
-    unit = get_unit(dim)
     fail_for_dimension_mismatch(
-        value, unit, f"{name} must have the unit {unit!r}, got {{value}}", value=value
+        value,
+        get_unit(dim),
+        f"{name} must have the unit {unit_name(dim)}, got {{value}}",
+        value=value,
     )
     if not np.isfinite(float(value)):
         raise ValueError(f"{name} must be finite, got {value}.")
@@ -99,7 +122,7 @@ def read_mfe_reset(choice, silent):
             "ill_conditioned_clamp",
             once=True,
         )
-    return choice or ("clamp" if silent else "shift")
+    return choice
 
 
 def _number(group, namespace, what, expression, given=None):
@@ -112,10 +135,14 @@ def _number(group, namespace, what, expression, given=None):
             "before 'p' or 'density' is used, or give namespace=."
         ) from error
     except NotImplementedError as error:
-        raise ValueError(
-            f"The {what} of {group.name!r} is not known before the run in C++ "
-            "standalone mode, because a parameter was set by a string; set values."
-        ) from error
+        raise _not_known_yet(group, what) from error
+
+
+def _not_known_yet(group, what):
+    return ValueError(
+        f"The {what} of {group.name!r} is not known before the run in C++ standalone "
+        "mode, because a parameter was set by a string; set values."
+    )
 
 
 def limits(group, namespace):
@@ -127,34 +154,46 @@ def limits(group, namespace):
     if group.match_dt:
         given = {noisy.name: threshold}
         variance = 2 * _number(group, namespace, "noise", noisy.diffusion, given)
-        threshold += _BARRIER_SHIFT * np.sqrt(variance * float(group.clock.dt))
+        shift = _BARRIER_SHIFT * np.sqrt(variance * float(group.clock.dt))
+        # Neurons keep what exceeds the threshold if the reset subtracts
+        threshold, reset = threshold + shift, reset + (shift if noisy.soft else 0)
     return threshold, np.array(np.broadcast_to(reset, count), dtype=float)
 
 
 def grids(group, namespace, limits):
     """The bins of every population."""
     result = []
-    for k, (threshold, reset) in enumerate(zip(*limits, strict=True)):
-        functions = [
-            _function_of_voltage(group, namespace, what, k)
-            for what in ("drift", "diffusion")
-        ]
-        try:
-            grid = make_grid(threshold, reset, *functions, group.bins, group.v_min)
-        except ValueError as error:
-            where = f" (population {k})" if len(group.sizes) > 1 else ""
-            raise ValueError(f"No bins for {group.name!r}{where}: {error}.") from error
-        result.append(grid)
+    for k, ends in enumerate(zip(*limits, strict=True)):
+        functions = _drift_and_diffusion(group, namespace, k)
+        known = *functions, group.bins, group.v_min
+        result.append(_of_population(group, k, make_grid, *ends, *known))
     return result
+
+
+def _drift_and_diffusion(group, namespace, population):
+    return [
+        _function_of_voltage(group, namespace, what, population)
+        for what in ("drift", "diffusion")
+    ]
+
+
+def _of_population(group, population, function, *arguments):
+    """Say which population it is if something is wrong with its bins."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        where = f" (population {population})" if len(group.sizes) > 1 else ""
+        raise ValueError(f"No bins for {group.name!r}{where}: {error}.") from error
 
 
 def _function_of_voltage(group, namespace, what, population):
     expression = getattr(group.noisy, what)
     # The state of the group at this moment; parameters of one population
     parameters = names_in(expression) & set(group.equations.names)
-    given = {n: _of(group, n, population) for n in parameters - {group.noisy.name}}
-    given |= {"t": 0.0, "i": population}
     label = {"drift": "drift", "diffusion": "noise"}[what]
+    parameters -= {group.noisy.name}
+    given = {n: _of(group, n, population, label) for n in parameters}
+    given |= {"t": 0.0, "i": population}
 
     def function(voltages):
         now = given | {group.noisy.name: voltages}
@@ -164,13 +203,33 @@ def _function_of_voltage(group, namespace, what, population):
     return function
 
 
-def _of(group, name, population):
+def _of(group, name, population, what):
     try:
         values = group.variables[name].get_value()
-    except NotImplementedError:
-        values = np.nan
+    except NotImplementedError as error:
+        if what == "noise":
+            raise _not_known_yet(group, what) from error
+        values = np.nan  # bins may do without the drift
     values = np.asarray(values, dtype=float).ravel()
     return values[population] if len(values) > 1 else values[0]
+
+
+def check_units_of_limits(group, threshold, reset, namespace):
+    """Of the strings as they are written: 0*mV has a unit, 0 has none."""
+    own = analyse_identifiers(reset, group.variables)[0]
+    names = (get_identifiers(threshold) | get_identifiers(reset)) - own
+    known = group.resolve_all(names, namespace, user_identifiers=names)
+    for what, code, check in (
+        ("threshold", threshold, parse_expression_dimensions),
+        ("reset", reset, check_units_statements),
+    ):
+        try:
+            check(code, known)
+        except DimensionMismatchError as error:
+            raise DimensionMismatchError(
+                f"The {what} of {group.name!r} is compared with or assigned to "
+                f"'{group.noisy.name}' and must have its unit. {error}"
+            ) from None
 
 
 def silent_steps(group, namespace):
@@ -178,6 +237,7 @@ def silent_steps(group, namespace):
     count, expression = len(group.sizes), group.refractory_expression
     if expression is None:
         return np.zeros(count, dtype=np.int32)
+    _check_is_time(group, expression, namespace)
     period = _number(group, namespace, "refractory period", expression)
     period = np.broadcast_to(period, count)
     dt = float(group.clock.dt)
@@ -195,8 +255,22 @@ def silent_steps(group, namespace):
     return np.round(period / dt).astype(np.int32)
 
 
+def _check_is_time(group, expression, namespace):
+    if expression.is_zero:  # no unit is left of 0*ms
+        return
+    code = sympy_to_str(expression)
+    names = get_identifiers(code)
+    known = group.resolve_all(names, namespace, user_identifiers=names)
+    try:
+        check_dimensions(code, second.dim, known)
+    except DimensionMismatchError as error:
+        raise DimensionMismatchError(
+            f"The refractory period of {group.name!r} must be a time. {error}"
+        ) from None
+
+
 def check_limits(group, namespace):
-    """Whether threshold and reset are still those of the bins."""
+    """Whether threshold, reset and refractory period are still those of the bins."""
     old = [(grid.top, grid.reset) for grid in group.grids]
     if not np.allclose(np.transpose(limits(group, namespace)), old, rtol=1e-9, atol=0):
         raise ValueError(
@@ -204,3 +278,13 @@ def check_limits(group, namespace):
             "were made (when 'p' or 'density' was first used, or at the first run): "
             "set parameters before."
         )
+    silent = group.updater.variables["_silent"].get_value()
+    if np.any(silent_steps(group, namespace) != silent):
+        raise ValueError(
+            f"The refractory period of {group.name!r} has changed since its bins were "
+            "made (when 'p' or 'density' was first used, or at the first run): set "
+            "parameters before."
+        )
+    for k, grid in enumerate(group.grids):
+        functions = _drift_and_diffusion(group, namespace, k)
+        _of_population(group, k, check_grid, grid, *functions)

@@ -67,7 +67,7 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
         self._own("_saved", dim)
         self._own("_kick", dim)
         self._own(f"_input_var_{noisy}", dim**2, known_as="_input_var")
-        for name in ("_fired", "_direct", "_event", "_due"):
+        for name in ("_fired", "_direct", "_event", "_due", "_lowest"):
             self._own(name)
         self._own(group.spike_count)
         # Sources of private noise have to say how regular they are
@@ -75,12 +75,15 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
             self._own(name)
         v.add_reference("_mean", group, noisy, index="_pop_idx")
         for name in group.population_names:
-            v.add_reference(name, group, name, index="_pop_idx")
+            shared = group.variables[name].scalar
+            v.add_reference(name, group, name, index="0" if shared else "_pop_idx")
         v.add_reference("_mfespace", group)
         pairs = len(group) ** 2
-        v.add_array("_strength", pairs, dimensions=dim)
-        v.add_array("_synapses", pairs)
-        v.add_array("_position", 1, dtype=np.int32, scalar=True)
+        # Not the preferred type of numbers: C++ code wants double
+        v.add_array("_strength", pairs, dimensions=dim, dtype=float)
+        v.add_array("_synapses", pairs, dtype=float)
+        for name in ("_position", "_physical"):
+            v.add_array(name, 1, dtype=np.int32, scalar=True)
 
     def _own(self, name, dimensions=DIMENSIONLESS, values=None, known_as=None):
         """An array per population in the group, which others can refer to."""
@@ -110,12 +113,12 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
             "_reset": [g.reset for g in grids],
         }
         for name, values in numbers.items():
-            v.add_array(name, len(grids), dimensions=dim, values=np.asarray(values))
+            values = np.asarray(values, dtype=float)
+            v.add_array(name, len(grids), dimensions=dim, values=values, dtype=float)
         for name in ("_drift", "_diffusion"):
-            v.add_array(name, int(first[-1]), index="_cell_idx")
-        # Half of what fired may come back one step later than the other half
-        self.ring_length = int(np.max(silent)) + 2
-        v.add_array("_ring", len(grids) * self.ring_length)
+            v.add_array(name, int(first[-1]), index="_cell_idx", dtype=float)
+        self.ring_length = int(np.max(silent)) + 1
+        v.add_array("_ring", len(grids) * self.ring_length, dtype=float)
         v.add_reference("_density", group.density, "p", index="_cell_idx")
 
     def core(self):
@@ -141,11 +144,7 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
             "_outer_names": program.hoisted,
             "_ring_length": self.ring_length,
             "_stochastic": int(group.method == "stochastic"),
-            "_physical": int(group.mfe_reset == "shift"),
             "_substeps": group.substeps,
-            # With the implicit step all that fired returns at once after the whole
-            # period: splitting it over two steps would make it half a step longer
-            "_halves": 0,
             "_core": self.core(),
         }
 
@@ -164,15 +163,20 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
                 "number. Probably an equation grew without limits: check parameters, "
                 "or choose a smaller dt."
             )
-        density = group.density.variables["p"].get_value()
-        first = self.variables["_first"].get_value()
-        for k, grid in enumerate(group.grids):
-            mass = density[first[k]] * grid.width
+        for name in group.changed_values():
+            raise ValueError(
+                f"'{name}' of {group.name!r} was changed in the run, but the bins of a "
+                "density are made for its value at the beginning: threshold, reset and "
+                "refractory period are fixed."
+            )
+        most = group.variables["_lowest"].get_value().copy()
+        group.variables["_lowest"].set_value(np.zeros(len(group)))
+        for k, (grid, mass) in enumerate(zip(group.grids, most, strict=True)):
             if mass > _TOO_MUCH_BELOW:
+                where = f"{group.noisy.name} = {grid.centres[0]:g}"
                 logger.warn(
-                    f"{100 * mass:.3g} % of population {k} of {group.name!r} are in "
-                    f"the lowest bin, at {group.noisy.name} = {grid.centres[0]:g}: give a "
-                    "lower v_min.",
+                    f"Up to {100 * mass:.3g} % of population {k} of {group.name!r} "
+                    f"were in the lowest bin, at {where}, below which voltages cannot "
+                    "fall: give a lower v_min.",
                     "density_at_lower_end",
-                    once=True,
                 )

@@ -83,6 +83,8 @@ class Cascade(OwnTemplates, CodeRunner):
     *Refractory neurons* do not fire. They are not moved either if the variable is
     marked ``(unless refractory)``.
 
+    It *is* the thresholder: with ``active = False`` the group does not fire at all.
+
     *Cost.* N neurons with k spikes take O(N + k log k) operations per step; a step
     without spikes takes what a threshold takes.
 
@@ -102,7 +104,7 @@ class Cascade(OwnTemplates, CodeRunner):
     Excitatory and inhibitory neurons:
 
     >>> Cascade([group[:800], group[800:]], on_pre='v_post += w',
-    ...         weights=[[0.02, 0.02], [-0.08, -0.05]]*mV)
+    ...         weights=[[0.01, 0.01], [-0.04, -0.03]]*mV)
     """
 
     def __init__(self, group, on_pre, weights=None, name="cascade*"):

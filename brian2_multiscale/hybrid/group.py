@@ -8,11 +8,14 @@ from brian2.units.fundamentalunits import DIMENSIONLESS, fail_for_dimension_mism
 
 from ..density.group import DensityGroup
 from ..mesoscopic.checks import check_time
+from ..projections.rule import ProjectionError
 from .neurons import Neurons
 from .program import make_program
 from .updater import HybridUpdater
 
 __all__ = ["HybridGroup"]
+
+_ATTRIBUTES = {"mode", "neurons", "switch_up", "switch_down", "hold_steps"}
 
 
 class HybridGroup(DensityGroup):
@@ -30,7 +33,8 @@ class HybridGroup(DensityGroup):
         As in `DensityGroup`; neurons and density obey the same equations. `method` is
         no choice here.
     switch_up : `Quantity`, optional
-        Rate (Hz) per neuron from which on there are neurons. By default the rate at
+        Rate (Hz) per neuron from which on there are neurons; ``0*Hz`` means always. By
+        default the rate at
         which the coupling moves a neuron in a time step by a third of what the noise
         does, ``sqrt(0.1*a/dt)/b`` with half the squared noise `a` and the kick `b` if
         all fire.
@@ -89,8 +93,7 @@ class HybridGroup(DensityGroup):
         **options,
     ):
         self._known = get_local_namespace(1) if namespace is None else namespace
-        self.switch_up = _rate("switch_up", switch_up)
-        self.switch_down = _rate("switch_down", switch_down)
+        self.switch_up, self.switch_down = _rates(switch_up, switch_down)
         self._hold = None if hold is None else check_time("hold", hold)
         self._neurons = None
         super().__init__(
@@ -117,6 +120,22 @@ class HybridGroup(DensityGroup):
     def _make_updater(self):
         return HybridUpdater(self)
 
+    def _take(self, N, model, *others):
+        super()._take(N, model, *others)
+        for name in sorted(_ATTRIBUTES & set(self._model.names)):
+            raise ValueError(
+                f"The model must not define a variable '{name}': that is a variable or "
+                "attribute of the group. Call it by another name."
+            )
+
+    def check_instantaneous(self, coupling):
+        if np.any(coupling.probability < 1):
+            raise ProjectionError(
+                f"{coupling.name!r} is sparse (p < 1) and without delay, but neurons "
+                f"of {self.name!r} have no synapses of their own: kicks must be "
+                "all-to-all. Give a delay of one time step, p=1, or a DensityGroup."
+            )
+
     @property
     def hold_steps(self):
         """Quiet time steps before neurons become a density."""
@@ -132,16 +151,45 @@ class HybridGroup(DensityGroup):
             self.contained_objects.append(self._neurons)
         return self._neurons
 
+    def forget_neurons(self):
+        """A density has been set: the next step begins with it."""
+        v = self._updater.variables
+        for name in ("_quiet", "_waiting", "_smoothed"):
+            v[name].set_value(np.zeros(v[name].size))
+        self.variables["mode"].set_value(np.zeros(len(self)))
+        name = self.noisy.name
+        self.neurons.variables[name].set_value(np.full(len(self.neurons), np.nan))
+
+    def _late_parts(self):
+        return [*super()._late_parts(), self.neurons]
+
     def make_program(self, run_namespace):
         return make_program(self, self._resolved(run_namespace))
 
 
+def _rates(up, down):
+    """Both in Hz, or None where they are found in the run."""
+    up, down = _rate("switch_up", up), _rate("switch_down", down)
+    if up is not None and down is None:
+        down = up / 2
+    if up is not None and up < down:
+        raise ValueError(
+            f"switch_up ({up:g} Hz) is less than switch_down ({down:g} Hz): the group "
+            "would change its mode all the time."
+        )
+    return up, down
+
+
 def _rate(name, value):
     if value is None:
-        return -1.0
+        return None
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a rate such as 100*Hz, got {value!r}.")
     fail_for_dimension_mismatch(
         value, hertz, f"{name} must be a rate, got {{value}}", value=value
     )
     if np.ndim(value) > 0 or not 0 <= float(value) < np.inf:
-        raise ValueError(f"{name} must be one positive, finite rate, got {value}.")
+        raise ValueError(
+            f"{name} must be one finite rate, zero or positive, got {value}."
+        )
     return float(value)

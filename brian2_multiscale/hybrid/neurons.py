@@ -6,10 +6,12 @@ from brian2.groups.group import Group
 from brian2.groups.neurongroup import to_start_stop
 from brian2.groups.subgroup import Subgroup
 
+from ..density.density import PartOfGroup
+
 __all__ = ["Neurons"]
 
 
-class Neurons(Group):
+class Neurons(PartOfGroup):
     """
     The neurons of a `HybridGroup`, those of the first population first.
 
@@ -29,6 +31,7 @@ class Neurons(Group):
             name=name,
         )
         self._N, self.start, self.stop = total, 0, total
+        self.events = {}  # subgroups look for them
         self.variables = v = Variables(self)
         v.add_constant("N", total)
         v.add_arange("i", total, constant=True, read_only=True)

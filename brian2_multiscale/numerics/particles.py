@@ -133,7 +133,7 @@ def fire(
     physical : int
         Whether neurons that fire get the kicks of the others.
     later : int
-        Of the refractory steps those that are still to come.
+        1 if this is the beginning of a step, 0 if it is the end.
     kick : ndarray or None
         What has moved the neurons, if that was a kick from outside.
     fired, direct, event : ndarray
@@ -175,7 +175,10 @@ def _reset(gap, voltage, waiting, reach, shift, top, reset, silent, physical, la
     voltage[takes_part & ~fires] += shift
     if silent > 0:
         voltage[fires] = reset
-        waiting[fires] = silent - 1 + later
+        # Within a step, spikes are in its middle on average: every other neuron waits
+        # one step longer, so that the refractory period is right on average
+        more = np.full(len(waiting), 1) if later else np.arange(len(waiting)) % 2
+        waiting[fires] = silent - 1 + more[fires]
     elif physical:
         voltage[fires] += shift - (top - reset)
     else:
@@ -203,6 +206,8 @@ def kick(
     awake = waiting <= 0
     voltage[awake] += kicks[populations[awake]]
     distance = top[populations] - voltage
+    if not physical:  # who fires forgets the kick
+        voltage[:] = np.where(awake, np.minimum(voltage, top[populations]), voltage)
     gap[:] = np.where(awake, np.where(distance <= 0, FIRED, distance), NEVER)
     known = first, gap, voltage, waiting, top, reset, width, strength, silent
     fire(*known, physical, 1, kicks, *counts)
@@ -227,11 +232,12 @@ def rate_limit(limit, diffusion, dt, excitation):
     Rate at which populations change their mode.
 
     What the user said, or (if negative) where the coupling moves neurons in a step by a
-    third of what the noise does.
+    third of what the noise does. Zero is not reached from above: below every rate.
     """
     with np.errstate(divide="ignore"):
         found = np.sqrt(0.1 * diffusion / dt) / excitation
-    return np.where(limit >= 0, limit, np.where(excitation > 0, found, 1e300))
+    default = np.where(excitation > 0, found, 1e300)
+    return np.where(limit > 0, limit, np.where(limit < 0, default, -1.0))
 
 
 def is_synchronous(fired, direct, kick, width, strength, diffusion, dt, limit):

@@ -15,7 +15,8 @@ from .rule import ProjectionError
 __all__ = ["PoissonPlasticity"]
 
 _clip = sp.Function("clip", real=True)
-_TINY = sp.Float(1e-150)
+_TINY = sp.Float(1e-300)
+_NO_VARIANCE = sp.Float(1e-20)
 
 
 class PoissonPlasticity(CodeRunner, Group):
@@ -156,7 +157,9 @@ class PoissonPlasticity(CodeRunner, Group):
                 if i == j:
                     value = sp.sqrt(_clip(value, 0, sp.Float(1e300)))
                 else:
-                    value = value / (root[j, j] + _TINY)
+                    # Rounding errors are no correlation with what does not vary
+                    least = _TINY + _NO_VARIANCE * symbol(f"_event_{j}") ** 2
+                    value = value * root[j, j] / (root[j, j] ** 2 + least)
                 root[i, j] = symbol(f"_root_{i}_{j}")
                 statements.append((root[i, j].name, value))
         draws = [symbol(f"_draw_{k}") for k in range(count)]
@@ -183,7 +186,9 @@ class PoissonPlasticity(CodeRunner, Group):
         for i in range(count):
             for j in range(i + 1):
                 fired = covariance(p.jumps[i], p.jumps[j], mean_of, widths)
-                fired += symbol(f"_event_{i}") * symbol(f"_event_{j}")
+                # Those that fired and the others differ, unless all have fired
+                apart = symbol(f"_event_{i}") * symbol(f"_event_{j}")
+                fired += (1 - f) * apart
                 name = f"_after_{i}_{j}"
                 change = f * (fired - spread[i, j])
                 statements.append((name, spread[i, j] + change))

@@ -1,4 +1,4 @@
-"""Projections from mesoscopic populations to mesoscopic populations."""
+"""Projections from populations to populations."""
 
 import numpy as np
 from brian2.parsing.sympytools import sympy_to_str
@@ -14,6 +14,9 @@ __all__ = ["PopulationsToPopulations"]
 
 logger = get_logger(__name__)
 
+# As in `Synapses`: of neurons at the two ends
+_NUMBERS = ("N_pre", "N_post")
+
 
 class PopulationsToPopulations:
     """Expected input of every neuron, and the variance of its private part."""
@@ -24,6 +27,7 @@ class PopulationsToPopulations:
         self.group, self.target = projection.source.whole, projection.target.whole
         self.plasticity = carried_plasticity(projection)
         self.coupling = self._coupling()
+        self.at_once = []
         self._add_pairs()
         for target in rule.targets:
             self._connect(target)
@@ -77,8 +81,11 @@ class PopulationsToPopulations:
         """Leave a coupling without delay to the group."""
         p = self.projection
         rows, columns = (side[chosen] for side in self.pairs)
-        ends = ("_post", "_pre")
-        varying = sorted(n for n in names_in(target.weight) if n.endswith(ends))
+        varying = sorted(
+            n
+            for n in names_in(target.weight) - set(_NUMBERS)
+            if n.endswith(("_post", "_pre")) or n in ("t", "t_in_timesteps")
+        )
         if varying:
             raise ProjectionError(
                 f"'{target.variable}_post' gets kicks without delay that depend on "
@@ -88,17 +95,26 @@ class PopulationsToPopulations:
         matrices = dict(p.pair_parameters)
         if p.weights is not None:
             matrices["w"] = p.weights
-        self.group.receive_instantly(
-            Instantaneous(
-                p.name,
-                p.source.populations[rows],
-                p.target.populations[columns],
-                target.weight,
-                p.probability[rows, columns],
-                {n: np.asarray(m)[rows, columns] for n, m in matrices.items()},
-                p.namespace,
-            )
+        values = {n: np.asarray(m)[rows, columns] for n, m in matrices.items()}
+        sizes = np.asarray(self.group.sizes, float)
+        ends = p.source.populations[rows], p.target.populations[columns]
+        values |= {n: sizes[e] for n, e in zip(_NUMBERS, ends, strict=True)}
+        coupling = Instantaneous(
+            p.name,
+            *ends,
+            target.weight,
+            p.probability[rows, columns],
+            values,
+            {n: m.dim for n, m in matrices.items()},
+            p.namespace,
         )
+        self.group.check_instantaneous(coupling)
+        self.at_once.append(coupling)
+
+    def begin(self, run_namespace):
+        """At the beginning of a run of a network that this is part of."""
+        for coupling in self.at_once:
+            self.group.receive_instantly(coupling, run_namespace)
 
     def _connect(self, target):
         coupling, name = self.coupling, target.variable
@@ -133,7 +149,8 @@ class PopulationsToPopulations:
         for name in names_in(target.weight):
             for end, group in (("_post", self.target), ("_pre", self.group)):
                 if name.endswith(end) and name not in v:
-                    v.add_reference(name, group, name[: -len(end)], index=f"{end}_idx")
+                    variable = "_size" if name in _NUMBERS else name[: -len(end)]
+                    v.add_reference(name, group, variable, index=f"{end}_idx")
         return sympy_to_str(target.weight)
 
     def _private(self, name, weight, squares):

@@ -25,6 +25,10 @@ _WAYS = {
 }
 
 
+#: Variables of populations that are results
+_COMPUTED = ("n", "A", "A_expected", "event_size")
+
+
 class Projection(BrianObject):
     r"""
     Synapses from one group to another, whatever their scales, from the same strings.
@@ -292,7 +296,7 @@ class Projection(BrianObject):
                 "a subexpression, constant, shared or read-only. Add to a variable "
                 "with an equation."
             )
-        if self.target.is_population and name in ("n", "A", "A_expected"):
+        if self.target.is_population and name in _COMPUTED:
             raise ProjectionError(
                 f"'{name}' is what {group.name!r} computes; a projection cannot add to "
                 "it."
@@ -304,6 +308,8 @@ class Projection(BrianObject):
         if hasattr(get_device(), "synapses"):
             found = [s for s in self.way.objects if isinstance(s, Synapses)]
             get_device().synapses.update(found)
+        if self.active:
+            self.way.begin(run_namespace)
         super().before_run(run_namespace)
 
     def __repr__(self):

@@ -116,6 +116,9 @@ class _SynapsesBased:
         synapses.pre.order = projection.order - 1
         return self._keep(synapses)
 
+    def begin(self, run_namespace):
+        """Synapses need nothing at the beginning of a run."""
+
     def _keep(self, synapses):
         """Make synapses a part of the projection."""
         self.objects.append(synapses)

@@ -538,26 +538,13 @@ static double ms_binomial(double n, double p, double (*uniform)(int))
 // What all parts of a step share
 struct ms_group
 {
-    int populations, stochastic, physical, halves, ring_length, position;
+    int populations, physical, ring_length, position;
     const double *strength, *synapses, *size;
     const int32_t* silent;
     ms_field* field;
     double *ring, *fired, *direct, *event;
     double (*uniform)(int);
 };
-
-// Those who spike are silent from the middle of the step on average: half of them
-// return one step later. Numbers of neurons stay whole, odd ones by a toss of a coin.
-static double ms_first_half(const ms_group& g, int a, double mass)
-{
-    if (!g.halves)
-        return mass;
-    if (!g.stochastic)
-        return 0.5*mass;
-    const double number = rint(mass*g.size[a]), half = floor(0.5*number);
-    const double odd = number - 2*half;
-    return (half + (odd > 0 && g.uniform(0) < 0.5 ? 1 : 0))/g.size[a];
-}
 
 // Those who fired wait in the ring or are reset at once
 static void ms_return(const ms_group& g, int a, double mass)
@@ -568,10 +555,7 @@ static void ms_return(const ms_group& g, int a, double mass)
         return;
     }
     double* ring = g.ring + (size_t)a*g.ring_length;
-    const double half = ms_first_half(g, a, mass);
-    const int slot = g.position + g.silent[a];
-    ring[slot % g.ring_length] += half;
-    ring[(slot + 1) % g.ring_length] += mass - half;
+    ring[(g.position + g.silent[a]) % g.ring_length] += mass;
 }
 
 static void ms_release(const ms_group& g, int a)
@@ -748,7 +732,8 @@ static double ms_hop(int cells, const double* up, const double* down, double* nu
         lower = ms_binomial(all, chance[j], uniform);
         numbers[j] = all - lower;
     }
-    return carried;
+    // Nothing returned from above the threshold, or what is no number
+    return carried + returned;
 }
 
 // Part of a cell's neurons below its fraction x: the density falls to 0 at the
@@ -802,28 +787,34 @@ static void ms_throw_all(const ms_field& f, const double* source, double shift,
 }
 
 // Every neuron gets a Poisson number of kicks; returns how many they carry over the
-// threshold, which leave
-static double ms_scatter(const ms_field& f, double kick, double mean,
-                         double (*uniform)(int))
+// edge, which leave. `swept` gets them by cell, where they are without the mean shift
+// `risen` of all kicks so far.
+static double ms_scatter(const ms_field& f, double kick, double mean, double edge,
+                         double risen, double* swept, double (*uniform)(int))
 {
     static std::vector<double> list, target;
     const int first = ms_poisson(mean, list);
     target.assign(f.cells + 1, 0.);
+    const double highest = ceil(edge) - 1;
     double fired = 0;
     for (int j = 0; j < f.cells; j++)
     {
+        const double top = std::min(j + 1., edge), size = std::max(top - j, 1e-9);
         double rest = f.density[j], left = 1;
         for (size_t i = 0; i < list.size() && rest > 0; i++)
         {
-            const double p = list[i] < left ? list[i]/left : 1, s = kick*(first + i);
+            // Rounding must not leave anybody without a number
+            const bool all = i + 1 == list.size() || list[i] >= left;
+            const double p = all ? 1 : list[i]/left, s = kick*(first + i);
             const double k = ms_binomial(rest, p, uniform);
             rest -= k;
             left -= list[i];
-            const double over = j + 1 + s - f.cells;
+            const double over = (top + s - edge)/size;
             const double chance = std::min(std::max(over, 0.), 1.);
             const double out = ms_binomial(k, chance, uniform);
             fired += out;
-            ms_throw(f, k - out, j + s, target.data(), uniform);
+            ms_throw(f, out, j + s - risen, swept, uniform);
+            ms_throw(f, k - out, std::min(j + s, highest), target.data(), uniform);
         }
     }
     std::copy(target.begin(), target.end() - 1, f.density);
@@ -883,10 +874,11 @@ static bool ms_at_once(const ms_group& g, const double* mass)
 
 // The neurons of a step. `count` of them have fired, of which `known` have been taken
 // for a cascade, `given` have had their kicks delivered and `back` are on the grid
-// again. `edge`: where those start whom the shifts so far carry over the threshold.
+// again. `edge`: where those start whom the shifts so far carry over the threshold;
+// `risen`: mean shift by sparse wiring, which has moved everybody already.
 struct ms_crowd
 {
-    std::vector<double> count, known, given, back, edge, mass, fresh;
+    std::vector<double> count, known, given, back, edge, risen, mass, fresh, here;
     // by cell: who was swept over the threshold, and the numbers before
     std::vector<double> swept, before;
 };
@@ -895,14 +887,19 @@ static double ms_next_spikes(const ms_group& g, ms_crowd& c, int a, double* swep
 {
     const ms_field& f = g.field[a];
     const double rise = ms_mean_shift(g, a, c.fresh.data(), 1, 0);
-    double spikes = ms_sweep(f, c.edge[a], c.edge[a] - rise, swept, g.uniform);
+    c.here.assign(f.cells, 0.);
+    double spikes = ms_sweep(f, c.edge[a], c.edge[a] - rise, c.here.data(), g.uniform);
+    ms_throw_all(f, c.here.data(), -c.risen[a], swept, g.uniform);
     c.edge[a] -= rise;
     for (int b = 0; b < g.populations; b++)
     {
         const int entry = a*g.populations + b;
         const double k = g.synapses[entry], mean = k*c.fresh[b];
-        if (g.strength[entry] > 0 && mean > 0)
-            spikes += ms_scatter(f, g.strength[entry]/k/f.width, mean, g.uniform);
+        if (!(g.strength[entry] > 0) || !(mean > 0))
+            continue;
+        const double kick = g.strength[entry]/k/f.width;
+        c.risen[a] += kick*mean;
+        spikes += ms_scatter(f, kick, mean, c.edge[a], c.risen[a], swept, g.uniform);
     }
     return spikes;
 }
@@ -979,6 +976,7 @@ static void ms_avalanche(const ms_group& g, const int32_t* first, ms_crowd& c)
     c.known = c.given;
     std::vector<double>& start = c.mass;
     start = c.count;
+    c.risen.assign(g.populations, 0.);
     for (int a = 0; a < g.populations; a++)
         c.edge[a] = g.field[a].cells;
     ms_generations(g, first, c);
@@ -1120,14 +1118,14 @@ static void ms_density_step(
     double* density, const double* kick, const double* strength,
     const double* synapses, const int32_t* silent, int ring_length, int position,
     double* ring, const double* size, int stochastic, int physical, int substeps,
-    int halves, double* fired, double* direct, double* event, double (*uniform)(int))
+    double* fired, double* direct, double* event, double (*uniform)(int))
 {
     static std::vector<ms_field> fields;
     static std::vector<double> wide, push;
     ms_fields(populations, first, width, reset_cell, density, fields);
-    const ms_group g = {populations, stochastic, physical, halves, ring_length,
-                        position, strength, synapses, size, silent, fields.data(),
-                        ring, fired, direct, event, uniform};
+    const ms_group g = {populations, physical, ring_length, position, strength,
+                        synapses, size, silent, fields.data(), ring, fired, direct,
+                        event, uniform};
     wide.resize(populations);
     push.resize(populations);
     ms_split_kicks(g, kick, dt, wide.data(), push.data());

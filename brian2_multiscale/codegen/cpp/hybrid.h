@@ -1,5 +1,5 @@
-// Neurons instead of a density while a population is synchronous: sampling, deposit,
-// cascade and the choice of the mode. Pasted into the generated code after density.h.
+// Neurons instead of a density while a population is synchronous: sampling, deposit and
+// the choice of the mode. Pasted into the generated code after density.h.
 
 // ---- From a density to neurons and back ------------------------------------------
 
@@ -108,69 +108,6 @@ static void ms_deposit(int cells, double width, double threshold, double* densit
             ring[(position + waiting[i]) % ring_length] += share;
         else
             ms_put(field, (voltage[i] - first)/width, share, density);
-    }
-}
-
-// ---- The cascade of neurons ------------------------------------------------------
-
-// Voltages in [from, to) of neurons that may still fire, the highest first, appended
-static void ms_collect(int size, const double* voltage, const int32_t* waiting,
-                       const int32_t* fired, double from, double to,
-                       std::vector<double>& list)
-{
-    const size_t known = list.size();
-    for (int i = 0; i < size; i++)
-        if (voltage[i] >= from && voltage[i] < to && !fired[i] && waiting[i] <= 0)
-            list.push_back(voltage[i]);
-    std::sort(list.begin() + known, list.end(),
-              [](double x, double y) { return x > y; });
-}
-
-// Spikes of a step when each of them shifts all voltages by `kick` at once: the
-// smallest k, not below the number of marks in `fired`, for which the next neuron stays
-// below the threshold. Marks who fires and returns k. Silent neurons do not take part.
-// Only those whom a few times the shift so far would carry over are sorted.
-static int ms_cascade(int size, const double* voltage, const int32_t* waiting,
-                      double threshold, double kick, int32_t* fired)
-{
-    static std::vector<double> list;
-    int k = 0;
-    for (int i = 0; i < size; i++)
-        k += fired[i] != 0;
-    if (k == 0 || !(kick > 0))
-        return k;
-    list.clear();
-    size_t next = 0;
-    double limit = threshold - kick*k, from = HUGE_VAL;
-    // Everybody in the list is in reach: look further down
-    while (next == list.size() && limit < from)
-    {
-        const double to = from;
-        from = threshold - 4*kick*k;
-        ms_collect(size, voltage, waiting, fired, from, to, list);
-        for (; next < list.size() && list[next] >= limit; next++)
-            limit = threshold - kick*++k;
-    }
-    for (int i = 0; i < size; i++)
-        if (voltage[i] >= limit && waiting[i] <= 0)
-            fired[i] = 1;
-    return k;
-}
-
-// Voltages after a cascade: everybody gets all kicks. Those who fired continue from the
-// reset value with what they exceeded the threshold by; if `clamped`, without kicks.
-static void ms_after_cascade(int size, double* voltage, const int32_t* waiting,
-                             const int32_t* fired, double threshold, double reset,
-                             double shift, int clamped)
-{
-    for (int i = 0; i < size; i++)
-    {
-        if (waiting[i] > 0)
-            continue;
-        if (!fired[i])
-            voltage[i] += shift;
-        else
-            voltage[i] = clamped ? reset : voltage[i] + shift - (threshold - reset);
     }
 }
 

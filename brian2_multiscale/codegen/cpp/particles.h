@@ -25,7 +25,9 @@ static void ms_reset_neurons(const ms_neurons& n, int a, double reach, double sh
         else if (n.silent[a] > 0)
         {
             n.voltage[i] = n.reset[a];
-            n.waiting[i] = n.silent[a] - 1 + later;
+            // Within a step, spikes are in its middle on average: every other neuron
+            // waits one step longer, so that the refractory period is right on average
+            n.waiting[i] = n.silent[a] - 1 + (later ? later : (i - n.first[a]) % 2);
         }
         else if (n.physical)
             n.voltage[i] += shift - drop;
@@ -36,8 +38,8 @@ static void ms_reset_neurons(const ms_neurons& n, int a, double reach, double sh
 }
 
 // Spikes of one moment: whom those that crossed the threshold carry along, and resets.
-// `later`: of the refractory steps those still to come; `kick`: what has moved the
-// neurons from outside, or 0.
+// `later`: 1 at the beginning of a step, 0 at its end; `kick`: what has moved the neurons
+// from outside, or 0.
 static void ms_fire(const ms_neurons& n, int later, const double* kick, double* fired,
                     double* direct, double* event)
 {
@@ -84,10 +86,14 @@ static void ms_kick_neurons(const ms_neurons& n, const double* kick, double* fir
         any = any || kick[a] != 0;
         for (int i = n.first[a]; i < n.first[a + 1]; i++)
         {
-            n.voltage[i] += n.waiting[i] > 0 ? 0 : kick[a];
+            n.gap[i] = ms_cascade_never;
+            if (n.waiting[i] > 0)
+                continue;
+            n.voltage[i] += kick[a];
             const double gap = n.top[a] - n.voltage[i];
-            n.gap[i] = n.waiting[i] > 0 ? ms_cascade_never
-                                        : (gap <= 0 ? ms_cascade_fired : gap);
+            n.gap[i] = gap <= 0 ? ms_cascade_fired : gap;
+            if (gap <= 0 && !n.physical)  // who fires forgets the kick
+                n.voltage[i] = n.top[a];
         }
     }
     if (any)
@@ -95,10 +101,11 @@ static void ms_kick_neurons(const ms_neurons& n, const double* kick, double* fir
 }
 
 // Rate at which populations change their mode: what the user said, or (limit < 0) where
-// the coupling moves neurons in a step by a third of what the noise does
+// the coupling moves neurons in a step by a third of what the noise does. Zero is not
+// reached from above: below every rate.
 static double ms_rate_limit(double limit, double diffusion, double dt, double excitation)
 {
     if (limit >= 0)
-        return limit;
+        return limit > 0 ? limit : -1;
     return excitation > 0 ? sqrt(0.1*diffusion/dt)/excitation : 1e300;
 }

@@ -14,6 +14,7 @@
         {{_mean}}[_pop_idx] = ({{_top}}[_pop_idx] - {{_reset}}[_pop_idx])*_sum*_bin
             - _moment*_bin*_bin + {{_reset}}[_pop_idx];
         {{_saved}}[_pop_idx] = {{_mean}}[_pop_idx];
+        {{_lowest}}[_pop_idx] = std::max({{_lowest}}[_pop_idx], {{_density}}[_begin]*_bin);
         const double _count = {{_fired}}[_pop_idx]*{{_size}}[_pop_idx];
         {{n}}[_pop_idx] = _count;
         {{A}}[_pop_idx] = {{_fired}}[_pop_idx]/{{dt}};

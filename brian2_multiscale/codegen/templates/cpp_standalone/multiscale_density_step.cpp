@@ -3,7 +3,7 @@
 {# USES_VARIABLES { N, _first, _width, _top, _reset, _reset_cell, _silent, _ring, _position,
                     _strength, _synapses, _drift, _diffusion, _density, _kick, _size,
                     _fired, _direct, _event, _due, _whole, _mean, _saved, n, A, A_expected,
-                    event_size, _mfespace, dt } #}
+                    event_size, _mfespace, _physical, _lowest, dt } #}
 {# WRITES_TO_READ_ONLY_VARIABLES { _density } #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.cpp' %}
@@ -36,8 +36,7 @@
         _populations, {{_first}}, {{_width}}, {{_reset_cell}}, {{_drift}}, {{_diffusion}},
         {{dt}}, {{_density}}, {{_kick}}, {{_strength}}, {{_synapses}}, {{_silent}},
         {{_ring_length}}, {{_position}}, {{_ring}}, {{_size}}, {{_stochastic}},
-        {{_physical}}, {{_substeps}}, {{_halves}}, {{_fired}}, {{_direct}}, {{_event}},
-        _rand);
+        {{_physical}}, {{_substeps}}, {{_fired}}, {{_direct}}, {{_event}}, _rand);
     {{_position}} = ({{_position}} + 1) % {{_ring_length}};
     {% include 'multiscale_density_results.cpp' %}
 {% endblock %}

@@ -5,7 +5,7 @@
 {# USES_VARIABLES { N, _first, _width, _top, _reset, _reset_cell, _silent, _ring, _position,
                     _strength, _synapses, _drift, _diffusion, _density, _kick, _size,
                     _fired, _direct, _event, _due, _whole, _mean, _saved, n, A, A_expected,
-                    event_size, _mfespace, dt, mode, _voltage, _waiting, _first_neuron,
+                    event_size, _mfespace, _physical, _lowest, dt, mode, _voltage, _waiting, _first_neuron,
                     _gap, _smoothed, _quiet, _kept_density, _kept_ring, _rate_up,
                     _rate_down } #}
 {# WRITES_TO_READ_ONLY_VARIABLES { _density, _voltage, mode } #}
@@ -50,7 +50,7 @@
             _populations, {{_first}}, {{_width}}, {{_reset_cell}}, {{_drift}},
             {{_diffusion}}, {{dt}}, {{_density}}, {{_kick}}, {{_strength}},
             {{_synapses}}, {{_silent}}, {{_ring_length}}, {{_position}}, {{_ring}},
-            {{_size}}, 0, {{_physical}}, {{_substeps}}, {{_halves}}, {{_fired}},
+            {{_size}}, 0, {{_physical}}, {{_substeps}}, {{_fired}},
             {{_direct}}, {{_event}}, _rand);
         for (int _a = 0; _a < _populations; _a++)
         {
@@ -93,7 +93,7 @@
         {{scalar_code['neuron']|autoindent}}
         for (int _pop_idx = 0; _pop_idx < _populations; _pop_idx++)
         {
-            const double _above = {{_top}}[_pop_idx];
+            const double _above = {{_top}}[_pop_idx], _barrier = _above;
             const int _end = {{_first_neuron}}[_pop_idx + 1];
             for (int _neuron_idx = {{_first_neuron}}[_pop_idx]; _neuron_idx < _end; _neuron_idx++)
             {
@@ -115,8 +115,13 @@
                     if (_depth < 40 && _rand(_neuron_idx) < exp(-_depth))
                         _left = ms_cascade_fired;
                 }
-                {{_voltage}}[_neuron_idx] = _next;
                 {{_gap}}[_neuron_idx] = _left > 0 ? _left : ms_cascade_fired;
+                {% if _linear %}
+                {{_voltage}}[_neuron_idx] = _next;
+                {% else %}
+                // What was beyond the threshold says nothing about the drift at the reset
+                {{_voltage}}[_neuron_idx] = _left > 0 ? _next : _above;
+                {% endif %}
             }
         }
         }

@@ -2,7 +2,7 @@
 {# USES_VARIABLES { N, _first, _width, _top, _reset, _reset_cell, _silent, _ring, _position,
                     _strength, _synapses, _drift, _diffusion, _density, _kick, _size,
                     _fired, _direct, _event, _due, _whole, _mean, _saved, n, A, A_expected,
-                    event_size, _mfespace, dt } #}
+                    event_size, _mfespace, _physical, _lowest, dt } #}
 {# WRITES_TO_READ_ONLY_VARIABLES { _density } #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.pyx' %}
@@ -15,7 +15,7 @@ cdef extern from *:
     void ms_density_step(
         int, const int32_t*, const double*, const int32_t*, const double*, const double*,
         double, double*, const double*, const double*, const double*, const int32_t*,
-        int, int, double*, const double*, int, int, int, int, double*, double*, double*,
+        int, int, double*, const double*, int, int, int, double*, double*, double*,
         double (*)(int) noexcept) noexcept
 
 cdef double _uniform(int _idx) noexcept:
@@ -47,7 +47,7 @@ cdef double _uniform(int _idx) noexcept:
         &{{_drift}}[0], &{{_diffusion}}[0], {{dt}}, &{{_density}}[0], &{{_kick}}[0],
         &{{_strength}}[0], &{{_synapses}}[0], &{{_silent}}[0], {{_ring_length}},
         {{_position}}, &{{_ring}}[0], &{{_size}}[0], {{_stochastic}}, {{_physical}},
-        {{_substeps}}, {{_halves}}, &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0],
+        {{_substeps}}, &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0],
         _uniform)
     {{_position}} = ({{_position}} + 1) % {{_ring_length}}
     {% include 'multiscale_density_results.pyx' %}

@@ -2,7 +2,7 @@
 {# USES_VARIABLES { N, _first, _width, _top, _reset, _reset_cell, _silent, _ring, _position,
                     _strength, _synapses, _drift, _diffusion, _density, _kick, _size,
                     _fired, _direct, _event, _due, _whole, _mean, _saved, n, A, A_expected,
-                    event_size, _mfespace, dt, mode, _voltage, _waiting, _first_neuron,
+                    event_size, _mfespace, _physical, _lowest, dt, mode, _voltage, _waiting, _first_neuron,
                     _gap, _smoothed, _quiet, _kept_density, _kept_ring, _rate_up,
                     _rate_down } #}
 {# WRITES_TO_READ_ONLY_VARIABLES { _density, _voltage, mode } #}
@@ -32,7 +32,7 @@ cdef extern from *:
     void ms_density_step(
         int, const int32_t*, const double*, const int32_t*, const double*, const double*,
         double, double*, const double*, const double*, const double*, const int32_t*,
-        int, int, double*, const double*, int, int, int, int, double*, double*, double*,
+        int, int, double*, const double*, int, int, int, double*, double*, double*,
         double (*)(int) noexcept) noexcept
     double ms_rate_limit(double, double, double, double) noexcept
     int ms_to_neurons(
@@ -89,7 +89,7 @@ cdef double _uniform(int _idx) noexcept:
             &{{_drift}}[0], &{{_diffusion}}[0], {{dt}}, &{{_density}}[0], &{{_kick}}[0],
             &{{_strength}}[0], &{{_synapses}}[0], &{{_silent}}[0], {{_ring_length}},
             {{_position}}, &{{_ring}}[0], &{{_size}}[0], 0, {{_physical}},
-            {{_substeps}}, {{_halves}}, &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0],
+            {{_substeps}}, &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0],
             _uniform)
         for _a in range(_populations):
             _excitation = 0
@@ -136,6 +136,9 @@ cdef double _uniform(int _idx) noexcept:
             _neurons, &{{_kick}}[0], &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0])
         for _pop_idx in range(_populations):
             _above = {{_top}}[_pop_idx]
+            {% if not _linear %}
+            _barrier = _above
+            {% endif %}
             for _k in range({{_first_neuron}}[_pop_idx], {{_first_neuron}}[_pop_idx + 1]):
                 _neuron_idx = _k
                 _vectorisation_idx = _neuron_idx
@@ -151,8 +154,12 @@ cdef double _uniform(int _idx) noexcept:
                     _depth = (_above - _now)*_left/(_diffusion_here*{{dt}})
                     if _depth < 40 and _rand(_vectorisation_idx) < exp(-_depth):
                         _left = ms_cascade_fired
-                {{_voltage}}[_k] = _next
                 {{_gap}}[_k] = _left if _left > 0 else ms_cascade_fired
+                {% if _linear %}
+                {{_voltage}}[_k] = _next
+                {% else %}
+                {{_voltage}}[_k] = _next if _left > 0 else _above
+                {% endif %}
         ms_fire(_neurons, 0, NULL, &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0])
         _all_quiet = 1
         for _a in range(_populations):
