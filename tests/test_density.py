@@ -146,6 +146,19 @@ def test_c_periodic():
         assert masses(group)[0] == pytest.approx(1, abs=1e-10)
 
 
+def test_parts_of_a_population_are_the_population():
+    """An event begins in the same step, although several are solved by iteration."""
+    found = {}
+    for sizes in ((1000,), (300, 700)):
+        group = leaky(list(sizes), 2.5e-3, model=PERIODIC, v_min=-0.2)
+        group.p = "exp(-(v - 0.5)**2/(2*0.02))"
+        projection = Projection(group, group, on_pre="v_post += w", weights=0.7 / 1000)
+        fired = spikes(group, 0.6, projection)
+        found[len(sizes)] = np.array(sizes) @ fired / 1000
+    assert found[1].max() > 0.5
+    np.testing.assert_allclose(found[2], found[1], atol=1e-9)
+
+
 KICKS = {0.10: 0.0130, 0.15: 0.0750, 0.16: 0.9920, 0.20: 0.9943}
 
 

@@ -12,7 +12,7 @@ from scipy.stats import poisson as scipy_poisson
 
 from brian2_multiscale.numerics.density import density_step, siegert_rate, stationary
 from brian2_multiscale.numerics.density.cumulative import Cumulative
-from brian2_multiscale.numerics.density.lattice import hop, to_numbers
+from brian2_multiscale.numerics.density.lattice import hop, sweep, to_numbers
 from brian2_multiscale.numerics.density.relocation import point, survivors, swept
 from brian2_multiscale.numerics.density.shifts import Wiring, poisson
 from brian2_multiscale.numerics.density.size import event_sizes, strip
@@ -849,14 +849,14 @@ def test_independent_neurons_stay_independent():
     assert above.var() == pytest.approx(1000 * inside * (1 - inside), rel=0.15)
 
 
-def large(strength, synapses=0.0, copies=2, fired=0.0, **options):
+def large(strength, synapses=0.0, copies=2, **options):
     """One step of the density and of very many neurons, at once."""
     both = []
+    np.random.seed(9)
     for stochastic in (0, 1):
         groups = network(copies, strength, **options, stochastic=stochastic)
         groups["synapses"] = np.broadcast_to(synapses, copies**2).astype(float)
         groups |= {"size": np.full(copies, 1e10), "dt": 1e-9}
-        groups["fired"][:] = fired if stochastic else 0
         density_step(**groups)
         both.append(groups)
     return both
@@ -907,17 +907,35 @@ def test_small_kicks_act_in_the_next_step(strength, synapses):
         np.array([cells - 1]), np.full(cells, d.h), drift, d.diffusion + spread, d.dt,
         d.density,
     )  # fmt: skip
+    np.random.seed(6)
     # Five standard errors
     assert d.step() == pytest.approx(out[0], abs=5 * (out[0] / 1e12) ** 0.5 + 1e-12)
     expected[d.reset_cell] += out[0] / d.h
     np.testing.assert_allclose(d.density * d.h, expected * d.h, atol=1e-6)
-    # Larger ones have acted already
-    both = [Density(**dict(bins=20, stochastic=1, coupling=c)) for c in (strength, 0)]
-    for each in both:
-        each.normal(0.3, 0.005).fired[:] = 1.1 * d.h / 0.5
+
+
+@pytest.mark.parametrize("cells, synapses", [(1.1, 0), (0.2, 5)])
+@pytest.mark.parametrize("strength", [0.5, -0.5])
+def test_large_kicks_have_acted_already(strength, cells, synapses):
+    """Large as a whole, or each of few."""
+    options = dict(bins=20, stochastic=1, synapses=synapses)
+    both = [Density(**options, coupling=c) for c in (strength, 0)]
+    for d in both:
+        d.normal(0.3, 0.005).fired[:] = cells * d.h / 0.5
         np.random.seed(6)
-        assert each.step() == 0
+        assert d.step() == 0
     np.testing.assert_array_equal(both[0].density, both[1].density)
+
+
+def test_few_neurons_are_close_to_the_threshold():
+    """Their density falls to 0 there and is even elsewhere."""
+    numbers = np.full(4, 10**8)
+    np.random.seed(7)
+    first = sweep(numbers, 3.5, 4.0)
+    rest = sweep(numbers - first, 1.75, 3.5)
+    # Standard errors are 5e-5
+    np.testing.assert_allclose(first / 1e8, [0, 0, 0, 0.25], atol=3e-4)
+    np.testing.assert_allclose(rest / 1e8, [0, 0.25, 1, 0.75], atol=3e-4)
 
 
 def test_random_cascades_have_the_law_of_independent_voltages():

@@ -301,11 +301,25 @@ static double ms_list_strip(const ms_field& field, const std::vector<ms_shift>& 
     return sum;
 }
 
+// Shifts longer by as much as their mean needs to end at a face
+static void ms_lengthen(std::vector<ms_shift>& list)
+{
+    double mean = 0;
+    for (size_t i = 0; i < list.size(); i++)
+        mean += list[i].probability*list[i].excitation;
+    const double more = ceil(mean - 1e-12) - mean;
+    for (size_t i = 0; i < list.size(); i++)
+        list[i].excitation += more;
+}
+
 // Fraction of population a that kicks carry over the threshold
-static double ms_swept(const ms_jump& jump, int a, const double* mass)
+static double ms_swept(const ms_jump& jump, int a, const double* mass,
+                       bool to_faces = false)
 {
     static std::vector<ms_shift> list;
     ms_excite(jump, a, mass, list);
+    if (to_faces)
+        ms_lengthen(list);
     return ms_list_strip(jump.field[a], list);
 }
 
@@ -340,18 +354,17 @@ static double ms_size(const ms_jump& jump)
     return high;
 }
 
-// The same for several populations: iteration from below, whose limit is the smallest
-static void ms_sizes(const ms_jump& jump, double* mass)
+// Iterate the equation of several populations until nothing changes
+static void ms_iterate(const ms_jump& jump, bool to_faces, double* mass)
 {
     static std::vector<double> next;
     const int n = jump.populations;
     next.assign(n, 0.);
-    std::copy(jump.start, jump.start + n, mass);
     for (int count = 0; count < 100000; count++)
     {
         double change = 0;
         for (int a = 0; a < n; a++)
-            next[a] = jump.start[a] + ms_swept(jump, a, mass);
+            next[a] = jump.start[a] + ms_swept(jump, a, mass, to_faces);
         for (int a = 0; a < n; a++)
         {
             change = std::max(change, fabs(next[a] - mass[a]));
@@ -360,6 +373,15 @@ static void ms_sizes(const ms_jump& jump, double* mass)
         if (change < 1e-14)
             return;
     }
+}
+
+// The same for several populations: from below to the first faces that the cascade does
+// not pass, then down to the solution below them
+static void ms_sizes(const ms_jump& jump, double* mass)
+{
+    std::copy(jump.start, jump.start + jump.populations, mass);
+    ms_iterate(jump, true, mass);
+    ms_iterate(jump, false, mass);
 }
 
 // ---- Relocation after a cascade --------------------------------------------------

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from scipy.optimize import brentq
 
 __all__ = ["event_sizes", "strip"]
@@ -49,12 +50,16 @@ def event_sizes(cumulatives, width, wiring, kick, direct):
        https://doi.org/10.1016/j.spa.2015.01.007
     """
 
-    def fired(a, sizes):
+    def fired(a, sizes, to_faces=False):
         ups = wiring.ups(a, kick[a], sizes)
+        if to_faces:
+            ups = _lengthened(*ups, width[a])
         return direct[a] + strip(cumulatives[a], width[a], ups)
 
     if len(cumulatives) > 1:
-        return _iterate(fired, list(direct))
+        # To the first faces that the cascade does not pass, as for one population
+        faces = _iterate(lambda a, m: fired(a, m, to_faces=True), list(direct))
+        return _iterate(fired, faces)
     strength = wiring.mean(0, [1.0])
     if strength <= 0:
         return [fired(0, [0.0])]
@@ -63,8 +68,15 @@ def event_sizes(cumulatives, width, wiring, kick, direct):
     return [_smallest(lambda m: m - fired(0, [m]), direct[0], limit, *grid)]
 
 
+def _lengthened(shifts, probabilities, width):
+    """Shifts longer by as much as their mean needs to end at a face."""
+    mean = float(np.dot(probabilities, shifts)) / width
+    more = (math.ceil(mean - 1e-12) - mean) * width
+    return np.asarray(shifts) + more, np.asarray(probabilities)
+
+
 def _iterate(fired, sizes):
-    # From below: every iterate stays below the smallest solution
+    # Monotone: from below to the smallest, from above to the largest solution
     for _ in range(_ITERATIONS):
         new = [fired(a, sizes) for a in range(len(sizes))]
         change = max(abs(x - y) for x, y in zip(new, sizes, strict=True))
