@@ -152,7 +152,8 @@ def test_c_periodic(reset, expected):
     cycles = found.fired.reshape(4, -1).sum(axis=1)
     # The last three: the first one knows how it began
     assert cycles[1:].mean() == pytest.approx(expected, rel=6e-3)
-    assert half_fired(found.fired[0], 2e-3) == pytest.approx(0.4657, abs=2.5e-3)
+    # Half of the neurons; some steps of spread between seeds
+    assert half_fired(found.fired[0], 2e-3) == pytest.approx(0.4657, abs=0.01)
 
 
 def test_d_kicks():
@@ -761,7 +762,7 @@ def test_event_on_targets(results, target):
     assert found["events"][0] == pytest.approx(0.85, abs=0.06)
     total = np.cumsum(found["n"])
     assert total[-1] / SIZE == pytest.approx(1.01, abs=0.02)
-    assert half_fired(found["n"] / SIZE, 2e-3) == pytest.approx(0.4657, abs=2.5e-3)
+    assert half_fired(found["n"] / SIZE, 2e-3) == pytest.approx(0.4657, abs=0.01)
     spikes = np.append(found["spikes"], np.zeros(400 - len(found["spikes"])))
     np.testing.assert_array_equal(np.cumsum(spikes), np.floor(total + 1e-6))
     np.testing.assert_allclose(found["rate"] * 2e-3 * SIZE, spikes)

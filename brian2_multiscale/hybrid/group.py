@@ -23,9 +23,10 @@ class HybridGroup(DensityGroup):
     Populations that are densities while quiet, and neurons while they synchronise.
 
     The same arguments and variables as `DensityGroup`. A step in which the rate becomes
-    too high for a density that ignores the coupling within the step, in which a kick
-    arrives or in which spikes carry others along is taken back and done with `N`
-    neurons; when these have been quiet for a while they become a density again [1]_.
+    too high for a density that ignores the coupling within the step, in which a kick of
+    more than a bin arrives or in which spikes carry others along is taken back and done
+    with `N` neurons; when these have been quiet for a while they become a density again
+    [1]_.
 
     Parameters
     ----------
@@ -34,10 +35,9 @@ class HybridGroup(DensityGroup):
         no choice here.
     switch_up : `Quantity`, optional
         Rate (Hz) per neuron from which on there are neurons; ``0*Hz`` means always. By
-        default the rate at
-        which the coupling moves a neuron in a time step by a third of what the noise
-        does, ``sqrt(0.1*a/dt)/b`` with half the squared noise `a` and the kick `b` if
-        all fire.
+        default the rate at which the coupling moves a neuron in a time step by a third
+        of what the noise does, ``sqrt(0.1*a/dt)/b`` with half the squared noise `a` and
+        the kick `b` if all fire.
     switch_down : `Quantity`, optional
         Rate below which neurons become a density again; by default half of the other.
     hold : `Quantity`, optional
@@ -52,12 +52,20 @@ class HybridGroup(DensityGroup):
 
     Notes
     -----
-    *Guarantees.* Sampling takes the midpoint quantiles of the density, the way back is
-    the two-bin deposit without smoothing: the mean of the density is kept to rounding.
-    Neurons obey the exact law of a step where the drift is linear and the noise
-    additive, else the stochastic Heun method (second order in the drift, weakly); that
-    they may cross the threshold within a step is taken into account. Spikes that cause
-    spikes in the same step are resolved exactly (see `Cascade`).
+    *Guarantees.* Sampling takes the midpoint quantiles of the density, which moves less
+    than one neuron; the way back is the two-bin deposit without smoothing, which keeps
+    the mean to rounding (but for neurons in the last half of a bin). Neurons obey the
+    exact law of a step where the drift is linear and the noise additive, else the
+    stochastic Heun method (weakly of second order for additive noise, else of first);
+    that they may cross the threshold within a step is taken into account. Spikes that
+    cause spikes in the same step are resolved exactly (see `Cascade`).
+
+    *Resets.* With linear drift, neurons keep what exceeded the threshold in the rest of
+    the step; with any other drift they wait at the reset. Every other neuron is
+    refractory for one step more than the others, because spikes are in the middle of a
+    step on average.
+    With `match_dt` the raised threshold is also that of the neurons, so that they agree
+    with the density.
 
     Without delay kicks must be all-to-all (``p=1``). The density `p` and the mean
     voltage are those of the neurons while these exist. `A` is that of infinitely many
