@@ -43,6 +43,7 @@ from codegen_models import (
 from scipy.interpolate import RegularGridInterpolator
 from targets import TARGETS, assert_targets_agree, clean_device, run_on_targets
 
+from brian2_multiscale import DensityGroup
 from brian2_multiscale.codegen.arrays import ArrayFunction
 from brian2_multiscale.codegen.lookup import LookupFunction
 from brian2_multiscale.codegen.pool import PooledExponentials
@@ -262,3 +263,17 @@ def test_a_missing_compiler_is_named(monkeypatch):
     with pytest.raises(RuntimeError, match="C\\+\\+ compiler.*prefs.codegen.target"):
         target_class(CythonCodeObject)
     assert target_class(NumpyCodeObject) is not None  # needs none
+
+
+def test_code_that_cython_refuses_is_an_error(monkeypatch):
+    """Brian2 shows the message of Cython and goes on without the code."""
+    monkeypatch.setattr(
+        cython_extension_manager, "create_extension", lambda *args, **kwds: None
+    )
+    prefs.codegen.target = "cython"
+    group = DensityGroup(
+        10, "dv/dt = -v/ms + xi*ms**-0.5 : 1", threshold="v > 1", reset="v = 0"
+    )
+    with pytest.raises(BrianObjectException) as error:
+        Network(group).run(0.1 * ms)
+    assert "could not translate" in str(error.value.__cause__)

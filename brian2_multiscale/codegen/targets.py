@@ -98,6 +98,16 @@ def check_tools(base):
             )
 
 
+def _check_compiled(code, owner):
+    """Brian2 goes on without code that Cython cannot translate: all results are 0."""
+    compiled = getattr(code, "compiled_code", {})
+    if isinstance(code, CythonCodeObject) and compiled.get("run", code) is None:
+        raise RuntimeError(
+            f"Cython could not translate the code of {owner.name!r}; its message is "
+            "above. Please report it; prefs.codegen.target = 'numpy' does without."
+        )
+
+
 class OwnTemplates:
     """Mix-in for a `CodeRunner` that uses a template of this package.
 
@@ -110,6 +120,8 @@ class OwnTemplates:
         user_choice = self.codeobj_class
         self.codeobj_class = target_class(user_choice)
         try:
-            return super().create_default_code_object(run_namespace)
+            code = super().create_default_code_object(run_namespace)
         finally:
             self.codeobj_class = user_choice
+        _check_compiled(code, self)
+        return code
