@@ -18,3 +18,10 @@ myst_heading_anchors = 3
 numpydoc_show_class_members = False
 
 html_title = f"{project} {release}"
+
+
+def setup(app):
+    """Mechanism files have no syntax that a highlighter knows."""
+    from pygments.lexers.special import TextLexer
+
+    app.add_lexer("eqs", TextLexer)

@@ -8,7 +8,9 @@ from brian2 import (
     BrianObjectException,
     DimensionMismatchError,
     Equations,
+    EventMonitor,
     Network,
+    SpikeMonitor,
     StateMonitor,
     defaultclock,
     device,
@@ -636,3 +638,11 @@ def test_repr():
     assert "N = [3, 4]" in repr(group) and "not made" in repr(group)
     _ = group.p
     assert f"{len(group.density)} bins" in repr(group)
+
+
+def test_the_group_itself_is_no_source_of_spikes():
+    group = make([3, 4])
+    for source in (group, group[1:]):
+        with pytest.raises(ValueError, match="attribute 'spikes'"):
+            SpikeMonitor(source)
+    assert len(EventMonitor(group, "mfe").t) == 0

@@ -10,7 +10,7 @@ from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
 
 from ..mesoscopic.checks import check_sizes
-from ..mesoscopic.spikes import PopulationSpikes
+from ..mesoscopic.spikes import PopulationEvents, PopulationSpikes
 from . import checks, setup
 from .couplings import set_couplings
 from .density import Density
@@ -188,6 +188,7 @@ class DensityGroup(NeuronGroup):
             self.variables.add_auxiliary_variable(xi, dimensions=(second**-0.5).dim)
         self.contained_objects.remove(self.state_updater)
         self.contained_objects.remove(self.thresholder["mfe"])
+        self.events = PopulationEvents(self.events, self.name)
         self._made_for_dt = float(self.clock.dt)
         self._updater = self._make_updater()
         self.contained_objects.append(self._updater)

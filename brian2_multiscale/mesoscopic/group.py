@@ -23,7 +23,7 @@ from .expansion import expand_subexpressions
 from .names import covariance_name, pairs
 from .program import Model, Program
 from .roles import find_roles
-from .spikes import PopulationSpikes
+from .spikes import PopulationEvents, PopulationSpikes
 from .updater import PopulationUpdater
 
 __all__ = ["MesoscopicGroup"]
@@ -170,6 +170,7 @@ class MesoscopicGroup(NeuronGroup):
         )
         # The cohorts are integrated together with the common variables
         self.contained_objects.remove(self.state_updater)
+        self.events = PopulationEvents(self.events, self.name)
         self.user_equations = self._flagged_model
         self._make_cohorts(refractory, memory, known)
 

@@ -10,7 +10,24 @@ from brian2.groups.subgroup import Subgroup
 from ..codegen.normal import standard_normal
 from ..codegen.targets import OwnTemplates
 
-__all__ = ["PopulationSpikes"]
+__all__ = ["PopulationEvents", "PopulationSpikes"]
+
+
+class PopulationEvents(dict):
+    """Events of a group of populations, which says where its spikes are."""
+
+    def __init__(self, events, name):
+        super().__init__(events)
+        self._name = name
+
+    def __contains__(self, event):
+        if event == "spike":
+            raise ValueError(
+                f"{self._name!r} has populations, not neurons that fire. Their spikes "
+                f"are in its attribute 'spikes' (SpikeMonitor(group.spikes), "
+                "Synapses(group.spikes, ...)), their number in its variable 'n'."
+            )
+        return super().__contains__(event)
 
 
 class _Emitter(OwnTemplates, CodeRunner, Group):
