@@ -1,15 +1,13 @@
 """The density of voltages as a group of bins."""
 
 import numpy as np
-from brian2.core.variables import Variables
-from brian2.groups.group import Group
-from brian2.groups.neurongroup import to_start_stop
-from brian2.groups.subgroup import Subgroup
+
+from ..mesoscopic.members import Members
 
 __all__ = ["Density", "PartOfGroup"]
 
 
-class PartOfGroup(Group):
+class PartOfGroup(Members):
     """
     A group that its owner makes late, and stores and restores.
 
@@ -36,23 +34,10 @@ class Density(PartOfGroup):
     """
 
     def __init__(self, group, name):
-        self.group = group
-        Group.__init__(
-            self,
-            clock=group.clock,
-            when=group.when,
-            order=group.order,
-            namespace=group.namespace,
-            name=name,
-        )
         grids, variable = group.grids, group.noisy.name
+        super().__init__(group, [grid.cells for grid in grids], name)
         dim = group.variables[variable].dim
-        self._N = int(sum(grid.cells for grid in grids))
-        self.start, self.stop = 0, self._N
-        self.variables = v = Variables(self)
-        v.add_constant("N", self._N)
-        v.add_arange("i", self._N, constant=True, read_only=True)
-        v.create_clock_variables(group.clock)
+        v = self.variables
         v.add_array("p", self._N, dimensions=dim**-1, dtype=float, read_only=True)
         v.add_array(
             variable,
@@ -63,28 +48,12 @@ class Density(PartOfGroup):
             constant=True,
             read_only=True,
         )
-        sizes = [grid.cells for grid in grids]
-        v.add_array(
-            "population",
-            self._N,
-            dtype=np.int32,
-            values=np.repeat(np.arange(len(grids)), sizes).astype(np.int32),
-            constant=True,
-            read_only=True,
-        )
-        self.events = {}  # subgroups look for them
         self._enable_group_attributes()
 
     def of(self, population):
         """The bins of one population."""
         first = int(sum(grid.cells for grid in self.group.grids[:population]))
         return self[first : first + self.group.grids[population].cells]
-
-    def __getitem__(self, item):
-        return Subgroup(self, *to_start_stop(item, self._N))
-
-    def __len__(self):
-        return self._N
 
     def __repr__(self):
         return f"<Density {self.name!r}: {self._N} bins>"

@@ -6,11 +6,11 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup, to_start_stop
-from brian2.groups.subgroup import Subgroup
 from brian2.units.allunits import second
 
 from ..mesoscopic.checks import check_sizes
 from ..mesoscopic.spikes import PopulationEvents, PopulationSpikes
+from ..mesoscopic.subgroup import PopulationSubgroup, whole_of
 from . import checks, setup
 from .couplings import set_couplings
 from .density import Density
@@ -441,29 +441,13 @@ class DensityGroup(NeuronGroup):
         )
 
 
-class DensitySubgroup(Subgroup):
+class DensitySubgroup(PopulationSubgroup):
     """Some of the populations of a `DensityGroup`."""
-
-    def __getitem__(self, item):
-        start, stop = to_start_stop(item, self._N)
-        group = self.source.before_run.__self__
-        return group[self.start + start : self.start + stop]
-
-    @property
-    def spikes(self):
-        """The neurons of these populations as a source of spikes."""
-        group = self.source.before_run.__self__  # `source` is a weak proxy
-        first = sum(group.sizes[: self.start])
-        return group.spikes[first : first + sum(group.sizes[self.start : self.stop])]
 
     @property
     def density(self):
         """The bins of these populations."""
-        group = self.source.before_run.__self__
-        ends = np.concatenate([[0], np.cumsum([g.cells for g in _grids(group)])])
-        return group.density[int(ends[self.start]) : int(ends[self.stop])]
-
-
-def _grids(group):
-    assert group.density is not None  # makes them
-    return group.grids
+        whole = whole_of(self)
+        bins = whole.density
+        ends = np.concatenate([[0], np.cumsum([g.cells for g in whole.grids])])
+        return bins[int(ends[self.start]) : int(ends[self.stop])]

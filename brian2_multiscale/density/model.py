@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import sympy as sp
 from brian2.equations.equations import (
-    DIFFERENTIAL_EQUATION,
     PARAMETER,
     SUBEXPRESSION,
 )
@@ -16,6 +15,8 @@ from ..codegen.straightline import (
     simultaneous,
     symbol,
 )
+from ..mesoscopic.expansion import expand_subexpressions
+from ..mesoscopic.roles import dependent, is_noisy
 
 __all__ = ["NoisyVariable", "find_noisy_variable"]
 
@@ -73,7 +74,7 @@ def find_noisy_variable(equations, threshold, reset):
         If not exactly one variable has noise, threshold and reset.
     """
     name, barrier = _read_threshold(equations, threshold)
-    inner = _dependent({name}, equations)
+    inner = _dependent(name, equations)
     _check_alone(name, inner, equations)
     drift, diffusion = _drift_and_diffusion(name, equations)
     target, soft = _read_reset(name, barrier, equations, reset)
@@ -82,17 +83,6 @@ def find_noisy_variable(equations, threshold, reset):
     return NoisyVariable(
         name, drift, diffusion, barrier, target, soft, frozenset(inner)
     )
-
-
-def _expand(expression, equations):
-    opened = {
-        symbol(n): parse_expression(eq.expr.code)
-        for n, eq in equations.items()
-        if eq.type == SUBEXPRESSION
-    }
-    while expression.free_symbols & set(opened):
-        expression = expression.xreplace(opened)
-    return expression
 
 
 def _parsed(what, code, parser):
@@ -112,7 +102,7 @@ def _read_threshold(equations, threshold):
         if not isinstance(condition, (sp.StrictLessThan, sp.LessThan)):
             raise ValueError(_bad_threshold(threshold))
         condition = condition.reversed
-    excess = sp.expand(_expand(condition.lhs - condition.rhs, equations))
+    excess = sp.expand(expand_subexpressions(condition.lhs - condition.rhs, equations))
     dynamic = names_in(excess) & set(equations.diff_eq_names)
     if len(dynamic) != 1:
         raise ValueError(_bad_threshold(threshold))
@@ -131,24 +121,12 @@ def _bad_threshold(threshold):
     )
 
 
-def _dependent(start, equations):
-    """Everything that depends on a variable, directly or not."""
-    uses = {n: set(eq.identifiers) for n, eq in equations.items() if eq.type != "x"}
-    for name, eq in equations.items():
-        if eq.type == PARAMETER:
-            uses[name] = set()
-    found = set(start)
-    while True:
-        more = {n for n, used in uses.items() if used & found} - found
-        if not more:
-            return found
-        found |= more
-
-
-def _is_noisy(equation):
-    return equation.type == DIFFERENTIAL_EQUATION and bool(
-        equation.stochastic_variables
-    )
+def _dependent(name, equations):
+    """A variable and everything that depends on it, directly or not."""
+    uses = {
+        n: set(eq.identifiers) for n, eq in equations.items() if eq.type != PARAMETER
+    }
+    return dependent({name}, uses)
 
 
 def _check_alone(name, inner, equations):
@@ -159,7 +137,7 @@ def _check_alone(name, inner, equations):
                 f"The subexpression '{other}' contains noise; write xi into the "
                 f"equation d{name}/dt itself."
             )
-    noisy = [n for n, eq in equations.items() if _is_noisy(eq)]
+    noisy = [n for n, eq in equations.items() if is_noisy(eq)]
     others = sorted({*noisy, *(inner & set(equations.diff_eq_names))} - {name})
     if others:
         raise ValueError(
@@ -204,11 +182,11 @@ def _drift_and_diffusion(name, equations):
     v = symbol(name)
     drift = sp.S.Zero
     if deterministic is not None:
-        drift = _expand(parse_expression(deterministic.code), equations)
+        drift = expand_subexpressions(parse_expression(deterministic.code), equations)
     _check_random(name, drift)
     diffusion = sp.S.Zero
     for amplitude in noise.values():
-        g = _expand(parse_expression(amplitude.code), equations)
+        g = expand_subexpressions(parse_expression(amplitude.code), equations)
         _check_random(name, g)
         slope = _derivative(g, v)
         if slope is None:
@@ -236,7 +214,7 @@ def _read_reset(name, barrier, equations, reset):
             f"reset='{reset}' does not set '{name}'; a density needs a reset like "
             f"'{name} = v_r' or '{name} -= v_th - v_r'."
         )
-    value = _expand(after[name], equations)
+    value = expand_subexpressions(after[name], equations)
     _check_random(name, value)
     if symbol(name) not in value.free_symbols:
         return sp.expand(value), False

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import sympy as sp
-from brian2.stateupdaters.base import StateUpdateMethod
 
 from ..codegen.straightline import Hoister, emit, symbol
+from ..mesoscopic.integration import method_code
 
 __all__ = ["Program", "at_middle", "inline", "make_program"]
 
@@ -51,7 +51,8 @@ def make_program(group, variables):
         if any(middle[symbol(n)] in e.free_symbols for _, e in values)
     ]
     lines = [f"_before_{n} = {n}" for n in used]
-    lines += [_method_code(group, variables)]
+    if changing:
+        lines.append(method_code(group, group.equations, variables, "common_method"))
     lines += [f"_middle_{n} = 0.5*(_before_{n} + {n})" for n in used]
     # Private input since the last step, spread over this one
     lines += ["_private = _input_var/(2*dt)", "_input_var = 0"]
@@ -75,22 +76,3 @@ def inline(statements):
         (n, sp.sympify(e).replace(sp.exp, sp.Function("inline_exp", real=True)))
         for n, e in statements
     ]
-
-
-def _method_code(group, variables):
-    """What the numerical method makes of the equations of common variables."""
-    if not group.common_variables:
-        return ""
-    code = StateUpdateMethod.apply_stateupdater(
-        group.equations,
-        variables,
-        group.state_updater.method_choice,
-        method_options=group.state_updater.method_options,
-        group_name=group.name,
-    )
-    if not isinstance(code, str):
-        raise NotImplementedError(
-            f"common_method={group.state_updater.method_choice!r} makes code of its "
-            "own; use one of Brian2's explicit methods ('exact', 'rk4')."
-        )
-    return code

@@ -1,7 +1,5 @@
 """The code object that moves densities by one time step."""
 
-from importlib.resources import files
-
 import numpy as np
 from brian2.core.variables import Variables
 from brian2.devices.device import RuntimeDevice, get_device
@@ -10,6 +8,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.logger import get_logger
 
 from ..codegen.exponential import inline_exp
+from ..codegen.sources import cpp_text
 from ..codegen.targets import OwnTemplates
 from ..numerics.density.step import density_step
 
@@ -121,13 +120,6 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
         v.add_array("_ring", len(grids) * self.ring_length, dtype=float)
         v.add_reference("_density", group.density, "p", index="_cell_idx")
 
-    def core(self):
-        """C++ that is pasted into generated code."""
-        folder = files("brian2_multiscale.codegen") / "cpp"
-        return "\n".join(
-            (folder / name).read_text(encoding="utf-8") for name in self.core_files
-        )
-
     def _declare(self, names):
         """What one block of code computes for another."""
         for name in names:
@@ -145,7 +137,7 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
             "_ring_length": self.ring_length,
             "_stochastic": int(group.method == "stochastic"),
             "_substeps": group.substeps,
-            "_core": self.core(),
+            "_core": cpp_text(*self.core_files),
         }
 
     def after_run(self):

@@ -1,7 +1,5 @@
 """Spikes that cause spikes in the same time step."""
 
-from importlib.resources import files
-
 import numpy as np
 from brian2.core.variables import ArrayVariable, Constant, Variables
 from brian2.devices.device import RuntimeDevice, get_device
@@ -11,11 +9,13 @@ from brian2.units.fundamentalunits import DIMENSIONLESS, DimensionMismatchError
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from ..codegen.arrays import unit_name
+from ..codegen.sources import cpp_text
 from ..codegen.straightline import names_in, parse_expression
 from ..codegen.targets import OwnTemplates
 from ..mesoscopic.memory import known_value
+from ..mesoscopic.subgroup import whole_of
 from ..projections.matrices import pair_matrix
-from .parts import check_group, check_variable, parts_of, pieces, whole_of
+from .parts import check_group, check_variable, parts_of, pieces
 from .strings import check_deterministic, find_drop, find_kick, find_threshold
 
 __all__ = ["Cascade"]
@@ -134,7 +134,7 @@ class Cascade(OwnTemplates, CodeRunner):
             name=name,
             needed_variables=needed,
             template_kwds={
-                "_core": _core(),
+                "_core": cpp_text("cascade.h"),
                 "_variable": self.variable,
                 "_populations": len(numbers),
                 "_inclusive": inclusive,
@@ -284,12 +284,6 @@ class Cascade(OwnTemplates, CodeRunner):
 
     def __repr__(self):
         return f"<Cascade {self.name!r} in {self.group.name!r}: {self.on_pre}>"
-
-
-def _core():
-    """C++ text that Cython and C++ standalone share."""
-    folder = files("brian2_multiscale.codegen") / "cpp"
-    return (folder / "cascade.h").read_text(encoding="utf-8")
 
 
 def _is_fixed_in_silence(group, name):

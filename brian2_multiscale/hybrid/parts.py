@@ -6,7 +6,9 @@ from brian2.groups.neurongroup import NeuronGroup, Thresholder
 from brian2.groups.subgroup import Subgroup
 from brian2.spatialneuron.spatialneuron import SpatialNeuron
 
-__all__ = ["check_group", "check_variable", "parts_of", "pieces", "whole_of"]
+from ..mesoscopic.subgroup import whole_of
+
+__all__ = ["check_group", "check_variable", "parts_of", "pieces"]
 
 
 def parts_of(group):
@@ -25,11 +27,6 @@ def parts_of(group):
             f"{names} are not. Make one group and take parts of it, group[:800]."
         )
     return parts
-
-
-def whole_of(group):
-    # The attribute `source` of a subgroup is a weak proxy
-    return group.source.before_run.__self__ if isinstance(group, Subgroup) else group
 
 
 def check_group(group):

@@ -2,15 +2,12 @@
 
 from brian2.core.namespace import get_local_namespace
 from brian2.equations.equations import (
-    DIFFERENTIAL_EQUATION,
     SUBEXPRESSION,
     Equations,
 )
 from brian2.equations.unitcheck import check_dimensions, check_units_statements
 from brian2.groups.group import get_dtype
 from brian2.groups.neurongroup import NeuronGroup, to_start_stop
-from brian2.groups.subgroup import Subgroup
-from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DimensionMismatchError
 from brian2.utils.stringtools import get_identifiers
@@ -20,10 +17,12 @@ from . import setup
 from .checks import check_names, check_sizes, check_stateless
 from .cohorts import Cohorts
 from .expansion import expand_subexpressions
+from .integration import method_code
 from .names import covariance_name, pairs
 from .program import Model, Program
-from .roles import find_roles
+from .roles import find_roles, is_noisy
 from .spikes import PopulationEvents, PopulationSpikes
+from .subgroup import PopulationSubgroup
 from .updater import PopulationUpdater
 
 __all__ = ["MesoscopicGroup"]
@@ -341,24 +340,11 @@ class MesoscopicGroup(NeuronGroup):
         """What the numerical method makes of the equations."""
         if not self._model.diff_eq_names:
             return ""
-        code = StateUpdateMethod.apply_stateupdater(
-            self._model,
-            variables,
-            self.state_updater.method_choice,
-            method_options=self.state_updater.method_options,
-            group_name=self.name,
-        )
-        if not isinstance(code, str):
-            raise NotImplementedError(
-                f"method={self.state_updater.method_choice!r} makes code of its own; "
-                "use one of Brian2's explicit methods ('exact', 'exponential_euler', "
-                "'rk4')."
-            )
-        return code
+        return method_code(self, self._model, variables)
 
     def _resolved(self, run_namespace):
         """Everything that the strings of this group refer to."""
-        if self.closure_order == 1 and any(map(_is_noisy, self._model.values())):
+        if self.closure_order == 1 and any(map(is_noisy, self._model.values())):
             raise ValueError(
                 "White noise (xi) makes the neurons of a cohort differ, which needs "
                 "closure_order=2."
@@ -443,25 +429,3 @@ class MesoscopicGroup(NeuronGroup):
             f"<MesoscopicGroup {self.name!r}: N = {sizes}, memory of "
             f"{self.memory_in_steps} steps of {self.clock.dt}; {kinds}>"
         )
-
-
-class PopulationSubgroup(Subgroup):
-    """Some of the populations of a `MesoscopicGroup`."""
-
-    def __getitem__(self, item):
-        start, stop = to_start_stop(item, self._N)
-        group = self.source.before_run.__self__
-        return group[self.start + start : self.start + stop]
-
-    @property
-    def spikes(self):
-        """The neurons of these populations as a source of spikes."""
-        group = self.source.before_run.__self__  # `source` is a weak proxy
-        first = sum(group.sizes[: self.start])
-        return group.spikes[first : first + sum(group.sizes[self.start : self.stop])]
-
-
-def _is_noisy(equation):
-    return equation.type == DIFFERENTIAL_EQUATION and bool(
-        equation.stochastic_variables
-    )

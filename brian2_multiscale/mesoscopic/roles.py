@@ -10,7 +10,7 @@ from brian2.equations.equations import (
 
 from ..codegen.straightline import names_in
 
-__all__ = ["PER_NEURON", "Roles", "find_roles"]
+__all__ = ["PER_NEURON", "Roles", "dependent", "find_roles", "is_noisy"]
 
 #: Names that are different for every neuron because of its last spike
 PER_NEURON = frozenset({"not_refractory", "lastspike"})
@@ -79,14 +79,14 @@ def find_roles(equations, reset, private=()):
     }
     noisy = {n for n, used in uses.items() if _has_noise(used)} | set(private)
     flagged = {n for n, eq in equations.items() if "unless refractory" in eq.flags}
-    touched = _dependent(flagged | set(reset), uses, PER_NEURON)
+    touched = dependent(flagged | set(reset), uses, PER_NEURON)
     renewed = [
         name
         for name in state
         if name in reset and not names_in(reset[name]) & (touched | PER_NEURON)
     ]
     carried = [n for n in state if n in touched and n not in renewed]
-    spread = _dependent(set(carried) | noisy, uses, ())
+    spread = dependent(set(carried) | noisy, uses, ())
     return Roles(
         common=tuple(n for n in state if n not in touched),
         renewed=tuple(renewed),
@@ -105,7 +105,14 @@ def _has_noise(identifiers):
     return any(n == "xi" or n.startswith("xi_") for n in identifiers)
 
 
-def _dependent(start, uses, also):
+def is_noisy(equation):
+    """Whether a differential equation has white noise."""
+    return equation.type == DIFFERENTIAL_EQUATION and bool(
+        equation.stochastic_variables
+    )
+
+
+def dependent(start, uses, also=()):
     """All names that depend on one of ``start`` (or use one of ``also``)."""
     found = set(start) | {n for n, used in uses.items() if used & set(also)}
     while True:

@@ -4,11 +4,10 @@ import numpy as np
 from brian2.core.spikesource import SpikeSource
 from brian2.core.variables import Variables
 from brian2.groups.group import CodeRunner, Group
-from brian2.groups.neurongroup import to_start_stop
-from brian2.groups.subgroup import Subgroup
 
 from ..codegen.normal import standard_normal
 from ..codegen.targets import OwnTemplates
+from .members import Members
 
 __all__ = ["PopulationEvents", "PopulationSpikes"]
 
@@ -88,7 +87,7 @@ class _Emitter(OwnTemplates, CodeRunner, Group):
         self.template_kwds = {"_hold": self.hold, "_populations": populations}
 
 
-class PopulationSpikes(Group, SpikeSource):
+class PopulationSpikes(Members, SpikeSource):
     """
     The neurons of mesoscopic populations as a source of spikes.
 
@@ -104,32 +103,8 @@ class PopulationSpikes(Group, SpikeSource):
     """
 
     def __init__(self, group, name):
-        self.codeobj_class = group.codeobj_class
-        self.group = group
-        total = int(sum(group.sizes))
-        Group.__init__(
-            self,
-            clock=group.clock,
-            when=group.when,
-            order=group.order,
-            namespace=group.namespace,
-            name=name,
-        )
-        self._N, self.start, self.stop = total, 0, total
-        self.variables = v = Variables(self)
-        v.add_constant("N", total)
-        v.add_arange("i", total, constant=True, read_only=True)
-        v.create_clock_variables(group.clock)
-        v.add_array("_spikespace", total + 1, dtype=np.int32)
-        populations = np.repeat(np.arange(len(group)), group.sizes).astype(np.int32)
-        v.add_array(
-            "population",
-            total,
-            dtype=np.int32,
-            values=populations,
-            constant=True,
-            read_only=True,
-        )
+        super().__init__(group, group.sizes, name)
+        self.variables.add_array("_spikespace", self._N + 1, dtype=np.int32)
         self.emitter = _Emitter(self, group)
         self.events = {"spike": "population"}
         self.thresholder = {"spike": self.emitter}
@@ -150,12 +125,6 @@ class PopulationSpikes(Group, SpikeSource):
     def hold_for(self, steps):
         """No neuron fires twice within this many time steps."""
         self.emitter.hold = max(self.emitter.hold, int(steps))
-
-    def __getitem__(self, item):
-        return Subgroup(self, *to_start_stop(item, self._N))
-
-    def __len__(self):
-        return self._N
 
     def __repr__(self):
         return f"<PopulationSpikes {self.name!r}: {self._N} neurons>"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from brian2.core.spikesource import SpikeSource
 from brian2.groups.group import Group
-from brian2.groups.subgroup import Subgroup
 
 from ..density.group import DensityGroup
 from ..mesoscopic.group import MesoscopicGroup
 from ..mesoscopic.spikes import PopulationSpikes
+from ..mesoscopic.subgroup import whole_of
 
 __all__ = ["End", "find_source", "find_target"]
 
@@ -48,13 +48,8 @@ class End:
         return len(self.populations) if self.is_population else 1
 
 
-def _whole(group):
-    # The attribute `source` of a subgroup is a weak proxy
-    return group.source.before_run.__self__ if isinstance(group, Subgroup) else group
-
-
 def _end(group):
-    whole = _whole(group)
+    whole = whole_of(group)
     if isinstance(whole, MesoscopicGroup | DensityGroup):
         start = getattr(group, "start", 0)
         stop = getattr(group, "stop", len(whole))
@@ -81,7 +76,7 @@ def find_source(group):
 
 def find_target(group):
     """Check a target and say what it is."""
-    if isinstance(group, Group) and not isinstance(_whole(group), PopulationSpikes):
+    if isinstance(group, Group) and not isinstance(whole_of(group), PopulationSpikes):
         return _end(group)
     raise TypeError(
         "target must be a group with variables (MesoscopicGroup, DensityGroup, "

@@ -100,6 +100,15 @@ static void ms_kick_neurons(const ms_neurons& n, const double* kick, double* fir
         ms_fire(n, 1, kick, fired, direct, event);
 }
 
+// Kick of population a if all excitatory ones fire
+static double ms_excitation(int populations, const double* strength, int a)
+{
+    double sum = 0;
+    for (int b = 0; b < populations; b++)
+        sum += std::max(strength[a*populations + b], 0.);
+    return sum;
+}
+
 // Rate at which populations change their mode: what the user said, or (limit < 0) where
 // the coupling moves neurons in a step by a third of what the noise does. Zero is not
 // reached from above: below every rate.

@@ -17,21 +17,8 @@
     {{scalar_code['population']|autoindent}}
     {{scalar_code['face']|autoindent}}
     const int _populations = {{constant_or_scalar('N', variables['N'])}};
-    for (int _pop_idx = 0; _pop_idx < _populations; _pop_idx++)
-    {
-        const size_t _vectorisation_idx = _pop_idx;
-        {{vector_code['population']|autoindent}}
-        const int _end = {{_first}}[_pop_idx + 1];
-        const double _bin = {{_width}}[_pop_idx], _above = {{_top}}[_pop_idx];
-        for (int _cell_idx = {{_first}}[_pop_idx]; _cell_idx < _end; _cell_idx++)
-        {
-            const size_t _vectorisation_idx = _cell_idx;
-            const double _face = _above - (_end - 1 - _cell_idx)*_bin;
-            {{vector_code['face']|autoindent}}
-            {{_drift}}[_cell_idx] = _drift_here;
-            {{_diffusion}}[_cell_idx] = _diffusion_here;
-        }
-    }
+    {% include 'multiscale_density_faces.cpp' %}
+
     ms_density_step(
         _populations, {{_first}}, {{_width}}, {{_reset_cell}}, {{_drift}}, {{_diffusion}},
         {{dt}}, {{_density}}, {{_kick}}, {{_strength}}, {{_synapses}}, {{_silent}},

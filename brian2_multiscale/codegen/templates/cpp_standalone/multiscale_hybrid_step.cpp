@@ -23,21 +23,8 @@
     {
     {{scalar_code['population']|autoindent}}
     {{scalar_code['face']|autoindent}}
-    for (int _pop_idx = 0; _pop_idx < _populations; _pop_idx++)
-    {
-        const size_t _vectorisation_idx = _pop_idx;
-        {{vector_code['population']|autoindent}}
-        const int _end = {{_first}}[_pop_idx + 1];
-        const double _bin = {{_width}}[_pop_idx], _above = {{_top}}[_pop_idx];
-        for (int _cell_idx = {{_first}}[_pop_idx]; _cell_idx < _end; _cell_idx++)
-        {
-            const size_t _vectorisation_idx = _cell_idx;
-            const double _face = _above - (_end - 1 - _cell_idx)*_bin;
-            {{vector_code['face']|autoindent}}
-            {{_drift}}[_cell_idx] = _drift_here;
-            {{_diffusion}}[_cell_idx] = _diffusion_here;
-        }
-    }
+    {% include 'multiscale_density_faces.cpp' %}
+
     }
     bool _as_neurons = {{mode}}[0] != 0;
     if (!_as_neurons)
@@ -54,9 +41,7 @@
             {{_direct}}, {{_event}}, _rand);
         for (int _a = 0; _a < _populations; _a++)
         {
-            double _excitation = 0;
-            for (int _b = 0; _b < _populations; _b++)
-                _excitation += std::max({{_strength}}[_a*_populations + _b], 0.);
+            const double _excitation = ms_excitation(_populations, {{_strength}}, _a);
             const double _noise = {{_diffusion}}[{{_first}}[_a + 1] - 1];
             const double _limit = ms_rate_limit({{_rate_up}}[_a], _noise, {{dt}}, _excitation);
             {{_smoothed}}[_a] = {{_fired}}[_a]/{{dt}};
@@ -135,9 +120,7 @@
                        {{_ring_length}}, {{_position}} + 1,
                        {{_first_neuron}}[_a + 1] - _from, {{_voltage}} + _from,
                        {{_waiting}} + _from);
-            double _excitation = 0;
-            for (int _b = 0; _b < _populations; _b++)
-                _excitation += std::max({{_strength}}[_a*_populations + _b], 0.);
+            const double _excitation = ms_excitation(_populations, {{_strength}}, _a);
             const double _noise = {{_diffusion}}[{{_first}}[_a + 1] - 1];
             const double _limit = ms_rate_limit({{_rate_down}}[_a], _noise, {{dt}}, 2*_excitation);
             const int _is_quiet = ms_to_density({{_fired}}[_a], {{dt}}, _limit, {{_hold}},

@@ -28,20 +28,8 @@ cdef double _uniform(int _idx) noexcept:
     _vectorisation_idx = 1
     {{scalar_code['population']|autoindent}}
     {{scalar_code['face']|autoindent}}
-    for _pop_idx in range(_populations):
-        _vectorisation_idx = _pop_idx
-        {{vector_code['population']|autoindent}}
-        _begin = {{_first}}[_pop_idx]
-        _end = {{_first}}[_pop_idx + 1]
-        _bin = {{_width}}[_pop_idx]
-        _above = {{_top}}[_pop_idx]
-        for _cell in range(_begin, _end):
-            _cell_idx = _cell
-            _vectorisation_idx = _cell_idx
-            _face = _above - (_end - 1 - _cell)*_bin
-            {{vector_code['face']|autoindent}}
-            {{_drift}}[_cell_idx] = _drift_here
-            {{_diffusion}}[_cell_idx] = _diffusion_here
+    {% include 'multiscale_density_faces.pyx' %}
+
     ms_density_step(
         _populations, &{{_first}}[0], &{{_width}}[0], &{{_reset_cell}}[0],
         &{{_drift}}[0], &{{_diffusion}}[0], {{dt}}, &{{_density}}[0], &{{_kick}}[0],

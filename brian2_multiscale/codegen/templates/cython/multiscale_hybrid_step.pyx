@@ -34,6 +34,7 @@ cdef extern from *:
         double, double*, const double*, const double*, const double*, const int32_t*,
         int, int, double*, const double*, int, int, int, double*, double*, double*,
         double (*)(int) noexcept) noexcept
+    double ms_excitation(int, const double*, int) noexcept
     double ms_rate_limit(double, double, double, double) noexcept
     int ms_to_neurons(
         double, double, double, double, double, double, double, double) noexcept
@@ -54,7 +55,7 @@ cdef double _uniform(int _idx) noexcept:
 {% endblock %}
 
 {% block maincode %}
-    cdef int _cell, _begin, _end, _populations = N, _events = 0, _a, _b, _from, _k
+    cdef int _cell, _begin, _end, _populations = N, _events = 0, _a, _from, _k
     cdef int _cells = {{_first}}[_populations], _slots = _populations*{{_ring_length}}
     cdef int _as_neurons, _all_quiet, _is_quiet
     cdef double _bin, _above, _sum, _moment, _spikes, _excitation, _limit, _noise
@@ -64,20 +65,8 @@ cdef double _uniform(int _idx) noexcept:
     {{scalar_code['population']|autoindent}}
     {{scalar_code['face']|autoindent}}
     {{scalar_code['neuron']|autoindent}}
-    for _pop_idx in range(_populations):
-        _vectorisation_idx = _pop_idx
-        {{vector_code['population']|autoindent}}
-        _begin = {{_first}}[_pop_idx]
-        _end = {{_first}}[_pop_idx + 1]
-        _bin = {{_width}}[_pop_idx]
-        _above = {{_top}}[_pop_idx]
-        for _cell in range(_begin, _end):
-            _cell_idx = _cell
-            _vectorisation_idx = _cell_idx
-            _face = _above - (_end - 1 - _cell)*_bin
-            {{vector_code['face']|autoindent}}
-            {{_drift}}[_cell_idx] = _drift_here
-            {{_diffusion}}[_cell_idx] = _diffusion_here
+    {% include 'multiscale_density_faces.pyx' %}
+
     _as_neurons = {{mode}}[0]
     if not _as_neurons:
         for _k in range(_cells):
@@ -92,9 +81,7 @@ cdef double _uniform(int _idx) noexcept:
             {{_substeps}}, &{{_fired}}[0], &{{_direct}}[0], &{{_event}}[0],
             _uniform)
         for _a in range(_populations):
-            _excitation = 0
-            for _b in range(_populations):
-                _excitation += max({{_strength}}[_a*_populations + _b], 0)
+            _excitation = ms_excitation(_populations, &{{_strength}}[0], _a)
             _noise = {{_diffusion}}[{{_first}}[_a + 1] - 1]
             _limit = ms_rate_limit({{_rate_up}}[_a], _noise, {{dt}}, _excitation)
             {{_smoothed}}[_a] = {{_fired}}[_a]/{{dt}}
@@ -170,9 +157,7 @@ cdef double _uniform(int _idx) noexcept:
                 {{_ring_length}}, {{_position}} + 1,
                 {{_first_neuron}}[_a + 1] - _from, &{{_voltage}}[0] + _from,
                 &{{_waiting}}[0] + _from)
-            _excitation = 0
-            for _b in range(_populations):
-                _excitation += max({{_strength}}[_a*_populations + _b], 0)
+            _excitation = ms_excitation(_populations, &{{_strength}}[0], _a)
             _noise = {{_diffusion}}[{{_first}}[_a + 1] - 1]
             _limit = ms_rate_limit({{_rate_down}}[_a], _noise, {{dt}}, 2*_excitation)
             _is_quiet = ms_to_density(
