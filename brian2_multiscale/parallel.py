@@ -5,8 +5,22 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
-__all__ = ["map_jobs"]
+from .arguments import check_choice
+
+__all__ = ["check_executor", "map_jobs"]
+
+
+def check_executor(executor, report):
+    """Refuse what cannot run jobs, or what cannot be reported to."""
+    # Executors of clusters need not be a concurrent.futures.Executor
+    usable = callable(getattr(executor, "map", None)) and hasattr(executor, "submit")
+    if executor is not None and (isinstance(executor, type) or not usable):
+        raise TypeError(
+            f"executor must be a concurrent.futures.Executor or None, got {executor!r}."
+        )
+    check_choice("report", report, ("text", "stdout", "stderr", None))
 
 
 def map_jobs(function, jobs, executor=None, report=None, what="jobs"):
@@ -31,6 +45,11 @@ def map_jobs(function, jobs, executor=None, report=None, what="jobs"):
     -------
     results : list
         Independent of the number of workers.
+
+    Raises
+    ------
+    RuntimeError
+        If a local process was killed.
     """
     jobs = list(jobs)
     if executor is not None:
@@ -42,7 +61,18 @@ def map_jobs(function, jobs, executor=None, report=None, what="jobs"):
         return _collect(map(function, jobs), len(jobs), report, what)
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(cores, len(jobs)), context) as pool:
-        return _collect(pool.map(function, jobs), len(jobs), report, what)
+        try:
+            return _collect(pool.map(function, jobs), len(jobs), report, what)
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                f"A process that worked on the {what} was killed from outside, often "
+                "because memory ran out. Give an executor with fewer processes: "
+                "executor=ProcessPoolExecutor(1)."
+            ) from error
+        except BaseException:
+            # Leaving 'with' would wait for all jobs, hours after Ctrl-C.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _collect(results, total, report, what):

@@ -142,10 +142,10 @@ def test_any_order_and_shape_of_times():
     "spikes, error, words",
     [
         ([3, 1] * ms, ValueError, ["not sorted", "element 1", "np.sort"]),
-        ([1, 2] * mV, TypeError, ["spike_times", "time"]),
+        ([1, 2] * mV, DimensionMismatchError, ["spike_times", "time"]),
         ([1, np.nan] * ms, ValueError, ["finite"]),
         ([-1, 2] * ms, ValueError, [">= 0"]),
-        ([0.1, 0.2], TypeError, ["second"]),
+        ([0.1, 0.2], DimensionMismatchError, ["second"]),
     ],
 )
 def test_bad_spike_times(spikes, error, words):

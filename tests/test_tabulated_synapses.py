@@ -268,7 +268,7 @@ def make(tables, **changes):
     "changes, error, words",
     [
         (dict(delay=-1 * ms), ValueError, "delay has to be one finite time"),
-        (dict(delay=3 * nS), TypeError, "delay"),
+        (dict(delay=3 * nS), DimensionMismatchError, "delay"),
         (dict(delay="1*ms"), TypeError, "delay"),
         (dict(delay=np.inf * ms), ValueError, "delay"),
         (dict(weight=2 * nS), TypeError, "weight"),

@@ -2,13 +2,14 @@
 
 import numpy as np
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import Quantity, check_units, have_same_dimensions
+from brian2.units.fundamentalunits import Quantity
 
+from ..arguments import check_number, check_numbers
 from ..numerics.radau import NODES, radau_propagators
 from ..numerics.timegrid import event_grid
 from .event_model import EventModel
 
-__all__ = ["check_spike_times", "rest", "simulate", "Trajectory"]
+__all__ = ["check_spike_times", "check_times", "rest", "simulate", "Trajectory"]
 
 
 class Trajectory:
@@ -184,16 +185,12 @@ def _bisect_jump(transmitter, values, left, right):
 
 def check_spike_times(spike_times):
     """Spike times as sorted seconds; refuses other units, order and values."""
-    if not have_same_dimensions(spike_times, second):
-        raise TypeError(
-            "spike_times has to be in units of time, got "
-            f"{getattr(spike_times, 'dim', type(spike_times).__name__)!s}. Multiply "
-            "by ms or second."
-        )
-    times = np.atleast_1d(np.asarray(spike_times, dtype=float))
+    kind = "a list of times (multiply by ms or second)"
+    times = np.atleast_1d(check_numbers("spike_times", spike_times, second, kind))
     if times.ndim != 1 or not np.all(np.isfinite(times)) or np.any(times < 0):
         raise ValueError(
-            "spike_times has to be a one-dimensional array of finite times >= 0 s."
+            "spike_times has to be a one-dimensional array of finite times >= 0 s, "
+            f"got {spike_times!r}."
         )
     wrong = np.flatnonzero(np.diff(times) < 0)
     if len(wrong):
@@ -205,7 +202,14 @@ def check_spike_times(spike_times):
     return times
 
 
-@check_units(t=second, dt=second)
+def check_times(t):
+    """Finite times as seconds, in the shape that they have."""
+    times = check_numbers("t", t, second, "a list of times (multiply by ms or second)")
+    if not np.all(np.isfinite(times)):
+        raise ValueError(f"t must be finite times, got {t!r}.")
+    return times
+
+
 def simulate(mechanism, spike_times, t, dt=None, method="converged"):
     """
     Output of one synapse of weight 1 for a spike train: the kinetic reference.
@@ -243,13 +247,13 @@ def simulate(mechanism, spike_times, t, dt=None, method="converged"):
     if method not in ("converged", "kinetic"):
         raise ValueError(f"method is 'converged' or 'kinetic', not {method!r}.")
     spikes = check_spike_times(spike_times)
-    times = np.asarray(t, dtype=float).ravel()
-    if dt is not None and not float(dt) > 0:
-        raise ValueError(f"dt has to be positive, got {dt}.")
+    times = check_times(t).ravel()
+    step = None if dt is None else check_number("dt", dt, second, "a time")
+    if step is not None and not 0 < step < np.inf:
+        raise ValueError(f"dt has to be positive and finite, got {dt}.")
     model = EventModel(mechanism)
     order = np.argsort(times, kind="stable")
     result = np.empty(len(times))
-    step = None if dt is None else float(dt)
     run = _converged if method == "converged" else _fixed_step
     result[order] = run(model, spikes, times[order], step)
     return Quantity(result.reshape(np.shape(t)), dim=model.unit.dim)

@@ -9,6 +9,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError, Quantity
 from brian2.utils.logger import get_logger
 from scipy.linalg import expm
 
+from ..arguments import check_number, check_numbers
 from ..numerics.stationary import closed_classes, stationary_distribution
 from .evaluation import checked_values, dimensions_of, evaluate, free_names
 from .latex import latex_of
@@ -85,6 +86,7 @@ class KineticScheme:
     """
 
     def __init__(self, reactions, eliminate=None, namespace=None, units=None, flags=()):
+        _check_flags(flags)
         self._lines = parse_reactions(reactions)
         pairs = [(line.left, line.right) for line in self._lines]
         self.states = tuple(dict.fromkeys(s for pair in pairs for s in pair))
@@ -172,7 +174,7 @@ class KineticScheme:
         if not isinstance(dt, Quantity) or dt.dim is not second.dim:
             problem = f"dt: expected a time, got {dt!r}. Multiply it by ms or second"
             raise DimensionMismatchError(problem, second.dim)
-        step = np.asarray(dt)[..., np.newaxis, np.newaxis]
+        step = check_numbers("dt", dt, second, "a time")[..., np.newaxis, np.newaxis]
         if not np.all((step >= 0) & np.isfinite(step)):
             raise ValueError(f"dt: must be finite and not negative, got {dt!r}")
         result = np.clip(expm(self._generator(values) * step), 0, None)
@@ -198,8 +200,17 @@ class KineticScheme:
             direction over the product against it. Only a basis of the cycles is
             looked at: if these are reversible so are all others.
         """
+        if not 0 <= check_number("rtol", rtol) < np.inf:
+            raise ValueError(f"rtol: must be finite and not negative, got {rtol!r}")
         needed = set().union(*(cycle.names for cycle in self._cycles))
         known = self._known(values, needed)
+        for name in sorted(needed):
+            if np.ndim(known[name]):
+                raise ValueError(f"{name}: expected one number, got {known[name]!r}")
+        for line in self._lines:
+            for _, _, rate in line.directed:
+                if free_names(rate) <= known.keys():
+                    _rate(line, rate, known)
         return self._violations(self._cycles, known, rtol)
 
     def __repr__(self):
@@ -215,7 +226,7 @@ class KineticScheme:
         return latex_of(self._lines)
 
     def _checked_state(self, state, argument):
-        if state is None or state in self.states:
+        if state is None or isinstance(state, str) and state in self.states:
             return state
         near = difflib.get_close_matches(str(state), self.states, n=1)
         hint = f". Did you mean '{near[0]}'?" if near else ""
@@ -297,6 +308,12 @@ class KineticScheme:
         return violations
 
 
+def _check_flags(flags):
+    known = isinstance(flags, list | tuple) and all(isinstance(f, str) for f in flags)
+    if not known:
+        raise TypeError(f"flags: a list of strings is expected, got {flags!r}")
+
+
 def _check_rate(line, rate, known):
     problem = f"{line.describe()}: rate '{rate}' must have the unit 1/second"
     try:
@@ -304,6 +321,8 @@ def _check_rate(line, rate, known):
     except DimensionMismatchError as error:
         raise DimensionMismatchError(f"{problem}. {error.desc}", *error.dims) from None
     if dimensions is not hertz.dim:
+        given = ", ".join(f"{n} = {known[n]!r}" for n in sorted(free_names(rate)))
+        problem += f"; got {given}" if given else ""
         raise DimensionMismatchError(problem, dimensions)
 
 

@@ -227,7 +227,7 @@ class _HeadReader:
         figure = self.raw.get("figure")
         if figure is not None and not isinstance(figure, str | dict):
             raise self._error("'figure' has to be a text or a table", "figure")
-        return figure
+        return figure or None  # an empty table says nothing
 
     def _table(self, name, read_entry):
         table = self.raw.get(name, {})

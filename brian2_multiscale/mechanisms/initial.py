@@ -1,5 +1,6 @@
 """Initial values of a mechanism."""
 
+from brian2.groups.group import Group
 from brian2.units.fundamentalunits import DimensionMismatchError
 
 from .values import ValueSyntaxError, evaluate
@@ -50,6 +51,8 @@ def _steady_state(mechanism, file, values):
 
 def set_initial_values(mechanism, group):
     """Set the variables of a group that follow the mechanism's equations."""
+    if not isinstance(group, Group):
+        raise TypeError(f"group must be a NeuronGroup or Synapses, got {group!r}.")
     equations = mechanism.equations
     variables = set(equations.names) - set(equations.subexpr_names)
     values = {**mechanism.varied, **mechanism.initial}

@@ -1,11 +1,14 @@
 """A mechanism: equations, values and strings read from a file."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
+from os import PathLike
 
 import numpy as np
 from brian2.units.fundamentalunits import get_dimensions
 
+from ..arguments import check_names
 from .assembly import (
     assemble_equations,
     assemble_scheme,
@@ -15,6 +18,7 @@ from .assembly import (
     transmitter_file,
 )
 from .description import describe
+from .errors import MechanismError
 from .file import MechanismFile
 from .initial import initial_values, set_initial_values
 from .parameters import Parameter, resolve
@@ -140,6 +144,10 @@ class Mechanism:
         -------
         `Mechanism`
         """
+        if not isinstance(text, str):
+            raise MechanismError(f"text must be a string, got {text!r}")
+        if not isinstance(path, str | PathLike):
+            raise MechanismError(f"path must be a string, got {path!r}")
         self = object.__new__(cls)
         file = MechanismFile(Source(text, path))
         self._build(file, suffix, vary, rename, omit, parameters)
@@ -149,20 +157,22 @@ class Mechanism:
         self._file, self.suffix = file, suffix
         if not isinstance(suffix, str):
             raise file.source.error(f"a suffix is a text, not {suffix!r}")
-        rename = dict(rename or {})
+        rename = _renames(rename)
         source = transmitter_file(file)
         mine, theirs = distribute(given, file, source)
-        vary, vary_there = distribute(dict.fromkeys(_names(vary)), file, source)
+        vary, vary_there = distribute(
+            dict.fromkeys(check_names("vary", vary)), file, source
+        )
         there = () if source is None else source.names
         check_rename(file, rename, {*file.names, *file.external, *there})
         self.transmitter = None
         if source is not None:
             names = {k: v for k, v in rename.items() if k in there}
             self.transmitter = object.__new__(type(self))
-            self.transmitter._build(source, "", vary_there, names, (), theirs)
+            self.transmitter._build(source, "", tuple(vary_there), names, (), theirs)
         self._renaming = Renaming(file, suffix, rename)
         self._values, self._vary = resolve(file, mine), tuple(vary)
-        self._omit = _names(omit)
+        self._omit = check_names("omit", omit)
         self.scheme = assemble_scheme(file, self._renaming)
         self.equations = assemble_equations(
             file, self._renaming, self._values, self._vary, self._omit, self.scheme
@@ -345,5 +355,10 @@ class Mechanism:
         printer.text(str(self))
 
 
-def _names(names):
-    return (names,) if isinstance(names, str) else tuple(names)
+def _renames(rename):
+    if rename is None:
+        return {}
+    known = isinstance(rename, Mapping)
+    if not known or not all(isinstance(n, str) for n in (*rename, *rename.values())):
+        raise TypeError(f"rename must be a dict of old and new names, got {rename!r}.")
+    return dict(rename)

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import numpy as np
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
     DimensionMismatchError,
@@ -12,6 +11,7 @@ from brian2.units.fundamentalunits import (
     get_dimensions,
 )
 
+from ..arguments import check_number
 from .checks import statement_lines
 from .values import unit_text
 
@@ -91,14 +91,11 @@ def _checked(file, name, value):
     mechanism = file.head.get("name")
     expected = dimensions_of(file, name)
     unit = unit_text(expected)
-    if isinstance(value, bool | str | bytes) or np.ndim(value) != 0:
+    try:
+        number = check_number(name, value, None)
+    except TypeError:
         fix = f"Give one number with unit {unit}"
         fix += f", or vary='{name}' to set it for each neuron or synapse."
-        raise file.source.error(f"'{name}' cannot be {value!r}", fix=fix)
-    try:
-        number = float(np.asarray(value))
-    except (TypeError, ValueError):
-        fix = f"Give one number with unit {unit}."
         raise file.source.error(f"'{name}' cannot be {value!r}", fix=fix) from None
     if get_dimensions(value) is not expected:
         raise DimensionMismatchError(

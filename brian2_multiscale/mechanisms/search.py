@@ -111,7 +111,8 @@ def find_mechanism(name_or_path, beside=None):
         If there is no such file, or a level has several.
     """
     if not isinstance(name_or_path, str | os.PathLike):
-        reason = f"a mechanism is given by name or path, not by {name_or_path!r}"
+        reason = "name_or_path: a mechanism is given by name or path, not by "
+        reason += repr(name_or_path)
         raise MechanismError(reason, fix="Write Mechanism('lif').")
     if is_path(name_or_path):
         return _existing(Path(name_or_path).expanduser())
@@ -184,7 +185,7 @@ def list_mechanisms(kind=None):
     >>> 'adex' in list_mechanisms('neuron')
     True
     """
-    if kind is not None and kind not in KINDS:
+    if kind is not None and not (isinstance(kind, str) and kind in KINDS):
         fix = f"Choose one of {', '.join(KINDS)}."
         raise MechanismError(f"unknown kind {kind!r}", fix=fix)
     found = {}

@@ -53,7 +53,7 @@ def _parameter(mechanism, parameter):
 
 
 def _table(name, table):
-    lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+    lines = [f"{_key(key)} = {_toml(value)}" for key, value in table.items()]
     return ["", f"[{name}]", *lines] if lines else []
 
 

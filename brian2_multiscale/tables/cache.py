@@ -42,7 +42,7 @@ def load_cached(path):
     try:
         return SynapticTable.load(path)
     except TableFileError as error:
-        logger.info(f"Building the table again: {error}", "damaged_cache")
+        logger.warn(f"Building the table again: {error}", "damaged_cache")
         return None
 
 

@@ -1,9 +1,12 @@
 """Tables on disk: .npz without pickles, written as a whole or not at all."""
 
+import contextlib
 import dataclasses
+import glob
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,9 @@ from .source import TransmitterSource, exponents_of
 from .state import StateTable
 
 __all__ = ["FORMAT", "TableFileError", "read_table", "write_table"]
+
+# Writing a table takes seconds; nobody does it for so long (s).
+_ABANDONED = 3600
 
 #: Version of the file format; files of other versions are refused.
 FORMAT = 1
@@ -38,7 +44,9 @@ def write_table(table, path):
         "core": scalars,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    _remove_leftovers(path)
+    prefix, suffix = f"{path.name}.", ".part"
+    handle, temporary = tempfile.mkstemp(suffix, prefix, path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
@@ -47,6 +55,14 @@ def write_table(table, path):
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _remove_leftovers(path):
+    """Temporary files of processes that were killed, not of those at work."""
+    for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
 
 
 def _taken_apart(core):

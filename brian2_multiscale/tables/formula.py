@@ -8,6 +8,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS, Function
 from brian2.units.fundamentalunits import Quantity, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
+from ..arguments import check_numbers
 from ..kinetics.evaluation import dimensions_of, evaluate, free_names
 
 __all__ = ["plain_function"]
@@ -55,11 +56,14 @@ def plain_function(function, ranges, namespace):
 
     if isinstance(function, str):
         return formula, with_units.dimension
+    what = f"numbers when it is called ({function!r})"
     ends = [
         Quantity([float(lo), float(hi)], dim=get_dimensions(lo))
         for lo, hi in ranges.values()
     ]
-    return formula, get_dimensions(with_units(*ends))
+    result = with_units(*ends)
+    check_numbers("what function returns", result, None, what)
+    return formula, get_dimensions(result)
 
 
 def _elementwise(result, shape):
@@ -114,10 +118,17 @@ def _from_callable(function, ranges):
     except (TypeError, ValueError):  # some functions written in C
         parameters = ()
     by_name = {p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY}
-    if not ranges.keys() <= by_name:
-        return function
+    named = ranges.keys() <= by_name
 
     def with_units(*quantities):
-        return function(**dict(zip(ranges, quantities, strict=True)))
+        try:
+            if not named:
+                return function(*quantities)
+            return function(**dict(zip(ranges, quantities, strict=True)))
+        except TypeError as error:
+            raise TypeError(
+                f"function {function!r} cannot be called with arrays for the axes "
+                f"({', '.join(ranges)}): {error}"
+            ) from error
 
     return with_units

@@ -1,9 +1,12 @@
 """A formula as a table, for every equation string."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from brian2.core.namespace import get_local_namespace
 from brian2.units.fundamentalunits import Quantity
 
+from ..arguments import check_name, check_number
+from ..callers import user_namespace
 from ..codegen.lookup import LookupFunction, check_finite, make_axis
 from ..numerics.refine import interpolation_error, refined_axes
 from .formula import plain_function
@@ -11,6 +14,9 @@ from .formula import plain_function
 __all__ = ["TableFunction"]
 
 FIRST_POINTS = 17
+
+# dtypes are equal to types and names of types
+_TYPES = [np.dtype(np.float64), np.dtype(np.float32)]
 
 
 class TableFunction(LookupFunction):
@@ -115,8 +121,19 @@ class TableFunction(LookupFunction):
         **axes,
     ):
         _check_axes(function, axes, tolerance)
+        check_name("name", name)
+        if not isinstance(dtype, type | np.dtype | str) or dtype not in _TYPES:
+            raise TypeError(
+                f"dtype must be numpy.float64 or numpy.float32, got {dtype!r}."
+            )
+        if not check_number("max_nbytes", max_nbytes) >= 1:
+            raise ValueError(f"max_nbytes must be positive, got {max_nbytes!r}.")
+        if namespace is not None and not isinstance(namespace, Mapping):
+            raise TypeError(
+                f"namespace must be a dict of names and values, got {namespace!r}."
+            )
         if namespace is None and isinstance(function, str):
-            namespace = get_local_namespace(level=1)
+            namespace = user_namespace()
         self.function = function
         spacings = _spacings(spacing, axes)
         grid = [
@@ -157,23 +174,31 @@ def _check_axes(function, axes, tolerance):
         raise TypeError(
             f"function is {function!r}, must be an expression or a callable."
         )
+    if isinstance(function, str) and not function.strip():
+        raise ValueError(f"function is {function!r}, must be an expression.")
     if not axes:
         raise TypeError("no axis given; add one as a keyword: v=(-100*mV, 50*mV, 301).")
     for key, spec in axes.items():
         if not isinstance(spec, tuple | list) or len(spec) not in (2, 3):
             raise ValueError(f"axis '{key}' is {spec!r}, must be (lo, hi, n).")
+        for end in spec[:2]:
+            check_number(f"an end of axis '{key}' = {spec!r}", end, None)
         if len(spec) == 2 and tolerance is None:
             raise ValueError(
                 f"axis '{key}' = {spec!r} has no number of points: give (lo, hi, n), "
                 "or a tolerance."
             )
-    if tolerance is not None and not 0 < tolerance < 1:
+    if tolerance is not None and not 0 < check_number("tolerance", tolerance) < 1:
         raise ValueError(f"tolerance is {tolerance!r}, must be between 0 and 1.")
 
 
 def _spacings(spacing, axes):
     if isinstance(spacing, str):
         return dict.fromkeys(axes, spacing)
+    if not isinstance(spacing, Mapping):
+        raise TypeError(
+            f"spacing must be 'linear', 'log' or a dict of axes, got {spacing!r}."
+        )
     unknown = sorted(spacing.keys() - axes.keys())
     if unknown:
         raise ValueError(f"spacing names {unknown}, which are not axes: {list(axes)}.")

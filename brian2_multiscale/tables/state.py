@@ -167,6 +167,11 @@ class StateTableBuilder:
         model = self.model
         rest = model.matrices(model.transmitter.resting_drivers())
         decay = -np.linalg.eigvals(rest).real
+        if not np.any(decay > 0):
+            raise ValueError(
+                f"The response of '{self.model.name}' to a spike does not decay: look "
+                "at the signs of its time constants and rates."
+            )
         slowest = decay[decay > 1e-9 * np.abs(decay).max()].min()
         longest = min(7.0 / slowest, 100.0)
         count = 2 + int(np.log1p(longest / self.knee) / SPACING)

@@ -1,11 +1,14 @@
 """TabulatedSynapses: synapses that only cost something when a spike arrives."""
 
+import ast
 import gc
 import weakref
 
 import numpy as np
+from brian2.core.spikesource import SpikeSource
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.equations.equations import Equations
+from brian2.groups.group import Group
 from brian2.groups.subgroup import Subgroup
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.synapses.synapses import Synapses
@@ -14,11 +17,17 @@ from brian2.units.fundamentalunits import (
     DimensionMismatchError,
     Quantity,
     get_unit,
-    have_same_dimensions,
 )
 from brian2.utils.logger import get_logger
 from brian2.utils.stringtools import get_identifiers
 
+from ..arguments import (
+    check_flag,
+    check_handed_on,
+    check_method,
+    check_name,
+    check_numbers,
+)
 from ..codegen.pool import PooledExponentials
 from ..codegen.targets import check_tools
 from ..mechanisms.values import unit_text
@@ -131,6 +140,23 @@ class TabulatedSynapses(Synapses):
         name="tabulatedsynapses*",
         codeobj_class=None,
     ):
+        check_handed_on(
+            name,
+            namespace,
+            dtype,
+            dt,
+            clock,
+            order,
+            codeobj_class,
+            method_options,
+        )
+        if method is not None:
+            check_method("method", method)
+        if multisynaptic_index is not None:
+            check_name("multisynaptic_index", multisynaptic_index)
+        check_flag("heterogeneous_delays", heterogeneous_delays)
+        _check_ends(source, target)
+        _as_lines(on_post, "on_post")
         check_tools(get_device().code_object_class(codeobj_class))
         self._tables = _as_tables(table, target_variable)
         # Known before the group refuses new attributes.
@@ -360,6 +386,18 @@ class _Terminal:
         return stp.output
 
 
+def _check_ends(source, target):
+    if not isinstance(source, SpikeSource):
+        raise TypeError(
+            "source must emit spikes (a NeuronGroup, PoissonGroup, SpikeGeneratorGroup "
+            f"or a part of one), got {source!r}."
+        )
+    if not isinstance(target, Group):
+        raise TypeError(
+            f"target must be a NeuronGroup or a part of one, got {target!r}."
+        )
+
+
 def _as_tables(table, target_variable):
     if isinstance(table, dict):
         tables = dict(table)
@@ -369,6 +407,14 @@ def _as_tables(table, target_variable):
                 "variable each table writes to."
             )
     else:
+        if not isinstance(table, SynapticTable):
+            target_variable = str(target_variable)  # the error is below
+        elif not isinstance(target_variable, str) or not target_variable.isidentifier():
+            raise TypeError(
+                f"target_variable is missing for the table of '{table.name}': name the "
+                "parameter of the target that receives the response ('g_ampa'), not "
+                f"{target_variable!r}."
+            )
         tables = {target_variable: table}
     if not tables:
         raise ValueError(
@@ -383,7 +429,8 @@ def _as_tables(table, target_variable):
         if not isinstance(variable, str):
             raise TypeError(
                 f"target_variable is missing for the table of '{one.name}': name the "
-                "parameter of the target that receives the response ('g_ampa')."
+                "parameter of the target that receives the response ('g_ampa'), not "
+                f"{variable!r}."
             )
     return tables
 
@@ -398,12 +445,20 @@ def _as_weights(weight, tables):
     else:
         weights = dict.fromkeys(tables, weight)
     for variable, expression in weights.items():
-        if not isinstance(expression, str):
+        if not isinstance(expression, str) or not _is_expression(expression):
             raise TypeError(
                 f"weight is an expression of synaptic variables ('w', '2*nS*w'), got "
                 f"{expression!r} for '{variable}'."
             )
     return weights
+
+
+def _is_expression(text):
+    try:
+        ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _as_lines(text, argument):
@@ -435,14 +490,13 @@ def _checked_delay(delay, heterogeneous):
         return None
     if delay is None:
         return 0 * second
-    if isinstance(delay, str) or not have_same_dimensions(delay, second):
-        raise TypeError(f"delay has to be a time (1.5*ms), got {delay!r}.")
-    if np.size(delay) != 1 or not 0 <= float(delay) < np.inf:
+    time = check_numbers("delay", delay, second, "a time (1.5*ms)")
+    if time.size != 1 or not 0 <= time.item() < np.inf:
         raise ValueError(
             f"delay has to be one finite time >= 0 s, got {delay}; for a delay of its "
             "own for each synapse use heterogeneous_delays=True and set S.delay."
         )
-    return Quantity(float(delay), dim=second.dim)
+    return Quantity(time.item(), dim=second.dim)
 
 
 def _pool(target, variable, table):

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import Quantity, check_units
+from brian2.units.fundamentalunits import Quantity
 
-from ..kinetics.reference import check_spike_times, simulate
+from ..arguments import check_choice, check_numbers, check_path
+from ..kinetics.reference import check_spike_times, check_times, simulate
 from .files import read_table, write_table
 from .functions import history_functions, state_functions
 from .history import HistoryTable
@@ -93,7 +94,6 @@ class SynapticTable:
         )
         return make(self.core, f"{self.name}_{digest.hexdigest()[:12]}")
 
-    @check_units(t=second)
     def response(self, spike_times, t, extrapolate="raise"):
         """
         Output of one synapse of weight 1.
@@ -119,10 +119,9 @@ class SynapticTable:
         ValueError
             For unsorted trains, and for trains outside the table's range.
         """
-        if extrapolate not in _EXTRAPOLATIONS:
-            raise ValueError(f"extrapolate is one of {_EXTRAPOLATIONS}.")
+        check_choice("extrapolate", extrapolate, _EXTRAPOLATIONS)
         spikes = check_spike_times(spike_times)
-        times = np.asarray(t, dtype=float).ravel()
+        times = check_times(t).ravel()
         order = np.argsort(times, kind="stable")
         increments = self.core.increments(self.transmitter, spikes, extrapolate)
         result = np.empty(len(times))
@@ -150,7 +149,13 @@ class SynapticTable:
         -------
         error : float
         """
-        is_array = isinstance(reference, np.ndarray | list | tuple)
+        # Imported late: mechanisms are simulated by what also makes tables.
+        from ..mechanisms import Mechanism
+
+        is_array = not isinstance(reference, Mechanism)
+        if is_array:
+            kind = f"a Mechanism, or values with the unit {self.unit!r}"
+            check_numbers("reference", reference, self.unit, kind)
         if t is None:
             if is_array:
                 raise ValueError(
@@ -171,7 +176,7 @@ class SynapticTable:
 
     def save(self, path):
         """Write to an .npz file; all or nothing (a temporary file is renamed)."""
-        write_table(self, path)
+        write_table(self, check_path("path", path))
 
     @classmethod
     def load(cls, path):
@@ -183,7 +188,7 @@ class SynapticTable:
         TableFileError
             If the file is missing, damaged, no table, or of another format version.
         """
-        return cls(*read_table(path))
+        return cls(*read_table(check_path("path", path)))
 
     def __getstate__(self):
         # Compiled functions stay behind when a table goes to a worker.

@@ -7,14 +7,20 @@ from importlib.metadata import PackageNotFoundError, version
 import brian2
 import numpy as np
 from brian2.units.allunits import hertz, second
-from brian2.units.fundamentalunits import check_units
 from brian2.units.stdunits import Hz, ms
 
+from ..arguments import (
+    check_choice,
+    check_flag,
+    check_number,
+    check_numbers,
+    check_whole,
+)
 from ..kinetics.event_model import EventModel
 from ..kinetics.reference import Trajectory
 from ..mechanisms import Mechanism
 from ..numerics.timegrid import event_grid
-from ..parallel import map_jobs
+from ..parallel import check_executor, map_jobs
 from .cache import cache_path, load_cached, save_cached
 from .history import (
     history_axis,
@@ -42,7 +48,6 @@ class ToleranceError(ValueError):
     """The wanted accuracy is out of reach; the message says what is not."""
 
 
-@check_units(rates=hertz, window=second, grid=second)
 def tabulate(
     mechanism,
     representation="state",
@@ -118,6 +123,8 @@ def tabulate(
         tolerance = 0.02 if representation == "state" else None
     mechanism = _as_mechanism(mechanism, parameters)
     low, high = _checked_rates(rates)
+    check_flag("cache", cache)
+    check_executor(executor, report)
     _check_options(representation, tolerance, order, window, grid, points, exponentials)
     options = {
         "representation": representation,
@@ -157,7 +164,7 @@ def _as_mechanism(mechanism, parameters):
 
 
 def _checked_rates(rates):
-    values = np.atleast_1d(np.asarray(rates, dtype=float))
+    values = np.atleast_1d(check_numbers("rates", rates, hertz, "two rates"))
     if values.shape not in ((1,), (2,)) or not np.all(np.isfinite(values)):
         raise ValueError(f"rates is (lowest, highest), got {rates!r}.")
     low, high = values[0], values[-1]
@@ -171,32 +178,23 @@ def _checked_rates(rates):
 def _check_options(
     representation, tolerance, order, window, grid, points, exponentials
 ):
-    if representation not in ("state", "history"):
-        raise ValueError(
-            f"representation is 'state' or 'history', not {representation!r}."
-        )
-    if tolerance is not None and not (
-        isinstance(tolerance, int | float) and 0 < tolerance < 1
-    ):
+    check_choice("representation", representation, ("state", "history"))
+    if tolerance is not None and not 0 < check_number("tolerance", tolerance) < 1:
         raise ValueError(
             f"tolerance is a relative error between 0 and 1 (0.02, say) or None, "
             f"got {tolerance!r}."
         )
-    if order not in range(1, 6):
+    check_whole("order", order, 1, 5)
+    check_whole("exponentials", exponentials, 1, 12)
+    check_whole("points", points, 3, 1000)
+    step = 2 * SHORTEST_INTERVAL
+    if grid is not None:
+        step = check_number("grid", grid, second, "a time")
+    length = check_number("window", window, second, "a time")
+    if not 0 < 3 * step <= length < np.inf:
         raise ValueError(
-            f"order is a number of earlier spikes from 1 to 5, got {order!r}."
-        )
-    if exponentials not in range(1, 13):
-        raise ValueError(
-            f"exponentials is a number from 1 to 12, got {exponentials!r}."
-        )
-    if grid is None and points not in range(3, 1001):
-        raise ValueError(f"points is a number of intervals from 3 on, got {points!r}.")
-    step = 2 * SHORTEST_INTERVAL if grid is None else float(grid)
-    if not 0 < 3 * step <= float(window):
-        raise ValueError(
-            f"window = {window} has to be positive and at least three steps "
-            f"({grid if grid is not None else 'of the grid'}) long."
+            f"window = {window} has to be finite and at least three positive steps "
+            f"of the grid long (grid = {grid})."
         )
 
 
