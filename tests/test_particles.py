@@ -531,7 +531,7 @@ def library(tmp_path_factory):
     if compiler is None or os.name == "nt":
         pytest.skip("no compiler for a shared library")
     folder = files("brian2_multiscale.codegen") / "cpp"
-    headers = ("density.h", "cascade.h", "hybrid.h", "particles.h")
+    headers = ("guard.h", "density.h", "cascade.h", "hybrid.h", "particles.h")
     text = "\n".join((folder / name).read_text("utf-8") for name in headers)
     place = tmp_path_factory.mktemp("particles")
     (place / "all.cpp").write_text(text + WRAPPED, "utf-8")

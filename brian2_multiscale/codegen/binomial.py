@@ -3,6 +3,7 @@
 import numpy as np
 from brian2.core.functions import Function
 
+from ..arguments import check_numbers
 from .shared import shared_implementations
 
 __all__ = ["binomial_draw"]
@@ -107,10 +108,14 @@ def _draw(n, p, vectorisation_idx):
 
 
 def _draw_from_python(n, p):
-    draws = _draw(np.asarray(n), np.asarray(p), 0)
+    numbers, chances = check_numbers("n", n), check_numbers("p", p)
+    draws = INVALID
+    if np.all(np.abs(numbers) < 2**31) and np.all(numbers == np.rint(numbers)):
+        draws = _draw(numbers.astype(int), chances, 0)
     if np.any(draws == INVALID):
         raise ValueError(
-            f"binomial_draw needs n >= 0 and 0 <= p <= 1, got n = {n} and p = {p}."
+            f"binomial_draw needs whole n >= 0 and 0 <= p <= 1, got n = {n} and "
+            f"p = {p}."
         )
     return draws
 

@@ -9,6 +9,7 @@ from brian2.units.fundamentalunits import (
     get_unit,
 )
 
+from ..arguments import check_choice
 from ..numerics.lookup import EXTRAPOLATIONS, Axis, interpolate
 from .arrays import ELEMENT_TYPES, ArrayFunction
 from .lookup_code import lookup_code, packed_axes
@@ -85,10 +86,7 @@ class LookupFunction(ArrayFunction):
         dtype=np.float64,
         name="lookupfunction*",
     ):
-        if extrapolate not in EXTRAPOLATIONS:
-            raise ValueError(
-                f"extrapolate is {extrapolate!r}, must be one of {EXTRAPOLATIONS}."
-            )
+        check_choice("extrapolate", extrapolate, EXTRAPOLATIONS)
         dim = get_dimensions(values)
         values = np.asarray(values, dtype=dtype)
         self.extrapolate = extrapolate

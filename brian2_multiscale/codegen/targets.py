@@ -12,6 +12,7 @@ import shutil
 
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.base import BrianObjectException
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 
@@ -22,7 +23,25 @@ def _with_own_templates(base, folder):
     templater = base.templater.derive(
         "brian2_multiscale.codegen", templates_dir=f"templates/{folder}"
     )
-    return type(f"Multiscale{base.__name__}", (base,), {"templater": templater})
+    members = {"templater": templater}
+    if hasattr(base, "run_block"):
+        members["run_block"] = _run_block(base)
+    return type(f"Multiscale{base.__name__}", (base,), members)
+
+
+def _run_block(base):
+    def run_block(self, block):
+        try:
+            return base.run_block(self, block)
+        except BrianObjectException as error:
+            # Numbers are to blame, not code: the message of codegen/guard.py says all
+            if isinstance(error.__cause__, FloatingPointError):
+                raise error.__cause__ from None
+            if isinstance(error.__cause__, ZeroDivisionError):
+                self.namespace.get("_divided_by_zero", int)()
+            raise
+
+    return run_block
 
 
 _TARGETS = {

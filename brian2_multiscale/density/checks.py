@@ -1,11 +1,8 @@
 """Bad input of density groups, refused before anything runs."""
 
-import numbers
-
-import numpy as np
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 
-__all__ = ["check_bins", "check_choice", "check_flags", "check_model_names"]
+__all__ = ["check_flags", "check_model_names"]
 
 #: Variables and attributes of the group
 RESERVED = (
@@ -45,6 +42,10 @@ RESERVED = (
 
 def check_model_names(equations):
     """Refuse names that the group needs for itself, and linked variables."""
+    if not equations.diff_eq_names:
+        raise ValueError(
+            f"model must have a differential equation with noise, got '{equations}'."
+        )
     for name, eq in equations.items():
         if name in RESERVED:
             raise ValueError(
@@ -61,7 +62,8 @@ def check_model_names(equations):
 def check_flags(equations, name, refractory):
     """A density has no voltages of refractory neurons."""
     eq = equations[name]
-    if refractory not in (False, None) and "unless refractory" not in eq.flags:
+    silent = refractory is not False and refractory is not None
+    if silent and "unless refractory" not in eq.flags:
         raise ValueError(
             f"With a refractory period the equation of '{name}' needs the flag (unless "
             "refractory): neurons wait at the reset."
@@ -74,18 +76,3 @@ def check_flags(equations, name, refractory):
                 "neurons; in a density only one variable may. Use a NeuronGroup or a "
                 "MesoscopicGroup."
             )
-
-
-def check_choice(name, value, choices):
-    if value not in choices:
-        options = " or ".join(repr(c) for c in choices)
-        raise ValueError(f"{name} must be {options}, got {value!r}.")
-    return value
-
-
-def check_bins(name, value):
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r}.")
-    if not 1 <= value <= np.iinfo(np.int32).max:
-        raise ValueError(f"{name} must be positive, got {value!r}.")
-    return int(value)

@@ -1,13 +1,22 @@
 """Populations of noisy integrate-and-fire neurons as densities of their voltage."""
 
 import numpy as np
-from brian2.core.namespace import get_local_namespace
 from brian2.core.variables import ArrayVariable
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.equations.equations import Equations
-from brian2.groups.neurongroup import NeuronGroup, to_start_stop
+from brian2.groups.neurongroup import NeuronGroup
+from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import second
 
+from ..arguments import (
+    check_choice,
+    check_flag,
+    check_handed_on,
+    check_method,
+    check_whole,
+)
+from ..callers import user_namespace
+from ..mesoscopic.access import PopulationAccess, population_range
 from ..mesoscopic.checks import check_sizes
 from ..mesoscopic.spikes import PopulationEvents, PopulationSpikes
 from ..mesoscopic.subgroup import PopulationSubgroup, whole_of
@@ -18,11 +27,12 @@ from .initial import set_density, start
 from .model import find_noisy_variable
 from .program import make_program
 from .updater import DensityUpdater
+from .watch import make_guard
 
 __all__ = ["DensityGroup"]
 
 
-class DensityGroup(NeuronGroup):
+class DensityGroup(PopulationAccess, NeuronGroup):
     r"""
     Populations of noisy neurons as probability densities of their voltage.
 
@@ -104,6 +114,9 @@ class DensityGroup(NeuronGroup):
     TypeError, ValueError, DimensionMismatchError
         If the model has more than one variable that differs between neurons, no noise,
         or if an argument makes no sense; before the run.
+    FloatingPointError
+        In a run, on the runtime targets, when a variable becomes nan or infinite, with
+        population, time and likely causes. A C++ program prints them and stops.
 
     Notes
     -----
@@ -165,8 +178,18 @@ class DensityGroup(NeuronGroup):
         name="densitygroup*",
         codeobj_class=None,
     ):
-        if "_known" not in self.__dict__:  # a subclass looks into its own caller
-            self._known = get_local_namespace(1) if namespace is None else namespace
+        check_handed_on(
+            name,
+            namespace,
+            dtype,
+            dt,
+            clock,
+            order,
+            codeobj_class,
+            method_options,
+        )
+        check_method("common_method", common_method)
+        self._known = user_namespace() if namespace is None else namespace
         self._take(N, model, method, threshold, reset, refractory)
         self._take_options(bins, v_min, mfe_reset, match_dt, substeps)
         super().__init__(
@@ -193,6 +216,12 @@ class DensityGroup(NeuronGroup):
         self._updater = self._make_updater()
         self.contained_objects.append(self._updater)
 
+    @classmethod
+    def check_strings(cls, model, threshold, reset, refractory):
+        """Raise what the class would raise for these strings."""
+        self = object.__new__(cls)
+        self._take(1, model, "density", threshold, reset, refractory)
+
     # -- structure -------------------------------------------------------------------
     def _take(self, N, model, method, threshold, reset, refractory):
         """Everything that does not need a clock; a group takes no attributes later."""
@@ -201,7 +230,7 @@ class DensityGroup(NeuronGroup):
         if not isinstance(model, Equations):
             raise TypeError(f"model must be a string or Equations, got {model!r}.")
         checks.check_model_names(model)
-        self.method = checks.check_choice("method", method, self._methods())
+        self.method = self._checked_method(method)
         self._flagged_model, self._model = model, setup.plain_model(model)
         self.noisy = find_noisy_variable(self._model, threshold, reset)
         self._written = threshold, reset
@@ -213,18 +242,27 @@ class DensityGroup(NeuronGroup):
         self.started, self.moved = False, False
         self._fixed = {}
 
+    def _checked_method(self, method):
+        if isinstance(method, str) and method in StateUpdateMethod.stateupdaters:
+            raise ValueError(
+                f"method must be one of {self._methods()} in a density, got "
+                f"{method!r}, which integrates equations. Those of the variables that "
+                "all neurons have in common are integrated by common_method."
+            )
+        return check_choice("method", method, self._methods())
+
     @staticmethod
     def _methods():
         return ("density", "stochastic")
 
     def _take_options(self, bins, v_min, mfe_reset, match_dt, substeps):
         dim = self._model[self.noisy.name].dim
-        self.bins = None if bins is None else checks.check_bins("bins", bins)
+        self.bins = None if bins is None else check_whole("bins", bins)
         self.v_min = None if v_min is None else setup.read_voltage("v_min", v_min, dim)
         silent = self.refractory_expression is not None
         self.mfe_reset = setup.read_mfe_reset(mfe_reset, silent)
-        self.match_dt = bool(match_dt)
-        self.substeps = checks.check_bins("substeps", substeps)
+        self.match_dt = check_flag("match_dt", match_dt)
+        self.substeps = check_whole("substeps", substeps)
 
     def _population_model(self):
         return setup.population_model(
@@ -336,6 +374,10 @@ class DensityGroup(NeuronGroup):
         """The step of this group as abstract code."""
         return make_program(self, self._resolved(run_namespace))
 
+    def make_guard(self, run_namespace):
+        """What to look at in every step (see `codegen.guard`)."""
+        return make_guard(self, self._model, self._resolved(run_namespace))
+
     def _resolved(self, run_namespace):
         """Everything that the strings of this group refer to."""
         identifiers = set(self._model.names) | self._model.identifiers | {"t", "dt"}
@@ -427,7 +469,7 @@ class DensityGroup(NeuronGroup):
         }
 
     def __getitem__(self, item):
-        return DensitySubgroup(self, *to_start_stop(item, self._N))
+        return DensitySubgroup(self, *population_range(self, item, self._N))
 
     def __repr__(self):
         sizes = self.sizes[0] if len(self.sizes) == 1 else self.sizes

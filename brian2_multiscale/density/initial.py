@@ -3,10 +3,10 @@
 import numpy as np
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.parsing.expressions import parse_expression_dimensions
-from brian2.units.fundamentalunits import DimensionMismatchError, get_dimensions
+from brian2.units.fundamentalunits import get_unit
 from brian2.utils.stringtools import get_identifiers
 
-from ..codegen.arrays import unit_name
+from ..arguments import check_numbers
 from .evaluation import evaluate
 
 __all__ = ["set_density", "start"]
@@ -24,7 +24,7 @@ def set_density(group, density, value, namespace):
         )
     values = np.array(np.broadcast_to(values, len(centres)), dtype=float)
     if not np.all(np.isfinite(values)) or np.any(values < 0):
-        raise ValueError("p must be finite and never negative.")
+        raise ValueError(f"p must be finite and never negative, got {value!r}.")
     first = _first_cells(grids)
     for k, grid in enumerate(grids):
         own = slice(first[k], first[k + 1])
@@ -37,12 +37,8 @@ def set_density(group, density, value, namespace):
 
 def _values(group, density, value, namespace, centres):
     if not isinstance(value, str):
-        dim = group.density.variables["p"].dim
-        if get_dimensions(value) is not dim:
-            raise DimensionMismatchError(
-                f"p must have the unit {unit_name(dim)}, got", get_dimensions(value)
-            )
-        return np.asarray(value, dtype=float)
+        unit = get_unit(group.density.variables["p"].dim)
+        return check_numbers("p", value, unit)
     _check_units(value, group, namespace)
     population = density.variables["population"].get_value()
     given = {group.noisy.name: centres, "i": population}
@@ -55,6 +51,8 @@ def _values(group, density, value, namespace, centres):
 
 def _check_units(code, group, namespace):
     """Any unit will do, since densities are normalised, but not ``exp(-v**2)``."""
+    if not code.strip():
+        raise ValueError(f"p={code!r} is no expression of the voltage.")
     names = get_identifiers(code)
     try:
         known = group.resolve_all(names, namespace, user_identifiers=names)

@@ -11,16 +11,15 @@ from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
     DimensionMismatchError,
-    fail_for_dimension_mismatch,
     get_unit,
 )
 from brian2.utils.logger import get_logger
 from brian2.utils.stringtools import get_identifiers
 
-from ..codegen.arrays import unit_name
+from ..arguments import check_choice, check_numbers
 from ..codegen.straightline import names_in, parse_expression, symbol
 from ..mesoscopic.checks import check_time
-from ..mesoscopic.setup import plain_model
+from ..mesoscopic.setup import plain_model, read_code
 from .evaluation import evaluate
 from .grid import check_grid, make_grid
 
@@ -81,7 +80,7 @@ def read_refractory(refractory):
     if not isinstance(refractory, str):
         duration = check_time("refractory", refractory, positive=False)
         return sp.Float(duration, 17) * symbol("second") if duration > 0 else None
-    expression = parse_expression(refractory)
+    expression = read_code("refractory", refractory, parse_expression)
     if expression.is_Boolean or isinstance(expression, sp.core.relational.Relational):
         raise ValueError(
             f"refractory='{refractory}' is a condition; it must be a time, or an "
@@ -92,23 +91,18 @@ def read_refractory(refractory):
 
 def read_voltage(name, value, dim):
     """A single number in the unit of the voltage."""
-    if isinstance(value, str) or np.ndim(value) > 0:
+    unit = get_unit(dim)
+    number = np.ones(1) if isinstance(value, str) else check_numbers(name, value, unit)
+    if number.ndim > 0:
         raise TypeError(f"{name} must be a single value, got {value!r}.")
-    fail_for_dimension_mismatch(
-        value,
-        get_unit(dim),
-        f"{name} must have the unit {unit_name(dim)}, got {{value}}",
-        value=value,
-    )
-    if not np.isfinite(float(value)):
+    if not np.isfinite(number):
         raise ValueError(f"{name} must be finite, got {value}.")
-    return float(value)
+    return float(number)
 
 
 def read_mfe_reset(choice, silent):
     """The convention for neurons that fire in an event."""
-    if choice not in (None, "shift", "clamp"):
-        raise ValueError(f"mfe_reset must be 'shift' or 'clamp', got {choice!r}.")
+    check_choice("mfe_reset", choice, ("shift", "clamp", None))
     if silent and choice == "shift":
         raise ValueError(
             "mfe_reset='shift' gives neurons that fire the kicks of the others, but in "

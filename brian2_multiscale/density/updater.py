@@ -28,7 +28,7 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
     needed = ("rand",)
 
     def __init__(self, group):
-        self._group, self.ring_length = group, 0
+        self._group, self._guard, self.ring_length = group, None, 0
         CodeRunner.__init__(
             self,
             group,
@@ -55,6 +55,8 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
         v.add_reference("i", group, "i", index="_pop_idx")
         v._add_variable("inline_exp", inline_exp)
         v.add_object("_density_step", density_step)
+        v.add_object("_not_finite", self.report)
+        v.add_object("_divided_by_zero", self.report_division)
         self._add_populations()
         self._enable_group_attributes()
 
@@ -132,13 +134,23 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
         self._declare(program.hoisted)
         self.abstract_code = dict(program.blocks)
         self.user_code = dict.fromkeys(program.blocks, "")
+        self._guard = group.make_guard(run_namespace)
         self.template_kwds = {
+            "_guard": self._guard,
             "_outer_names": program.hoisted,
             "_ring_length": self.ring_length,
             "_stochastic": int(group.method == "stochastic"),
             "_substeps": group.substeps,
             "_core": cpp_text(*self.core_files),
         }
+
+    def report(self, population):
+        """Stop the run because the state of a population is not finite."""
+        self._guard.stop(population)
+
+    def report_division(self):
+        """The same because an equation divides by zero, which only Cython notices."""
+        self._guard.stop_division()
 
     def after_run(self):
         super().after_run()
@@ -148,13 +160,6 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
 
     def _check_state(self):
         group = self._group
-        means = group.variables[group.noisy.name].get_value()
-        for population in np.flatnonzero(~np.isfinite(means)):
-            raise FloatingPointError(
-                f"The density of population {population} of {group.name!r} is no "
-                "number. Probably an equation grew without limits: check parameters, "
-                "or choose a smaller dt."
-            )
         for name in group.changed_values():
             raise ValueError(
                 f"'{name}' of {group.name!r} was changed in the run, but the bins of a "

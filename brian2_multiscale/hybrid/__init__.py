@@ -1,6 +1,5 @@
-"""Neurons and densities in one simulation; exact events of synchronous firing."""
+"""Neurons and densities in one simulation."""
 
-from .cascade import Cascade
 from .group import HybridGroup
 
-__all__ = ["Cascade", "HybridGroup"]
+__all__ = ["HybridGroup"]

@@ -1,11 +1,11 @@
 """Populations that are densities while quiet and neurons while synchronous."""
 
 import numpy as np
-from brian2.core.namespace import get_local_namespace
 from brian2.equations.equations import INTEGER, PARAMETER, Equations, SingleEquation
 from brian2.units.allunits import hertz
-from brian2.units.fundamentalunits import DIMENSIONLESS, fail_for_dimension_mismatch
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
+from ..arguments import check_numbers
 from ..density.group import DensityGroup
 from ..mesoscopic.checks import check_time
 from ..projections.rule import ProjectionError
@@ -100,7 +100,6 @@ class HybridGroup(DensityGroup):
         namespace=None,
         **options,
     ):
-        self._known = get_local_namespace(1) if namespace is None else namespace
         self.switch_up, self.switch_down = _rates(switch_up, switch_down)
         self._hold = None if hold is None else check_time("hold", hold)
         self._neurons = None
@@ -191,13 +190,9 @@ def _rates(up, down):
 def _rate(name, value):
     if value is None:
         return None
-    if isinstance(value, str):
-        raise TypeError(f"{name} must be a rate such as 100*Hz, got {value!r}.")
-    fail_for_dimension_mismatch(
-        value, hertz, f"{name} must be a rate, got {{value}}", value=value
-    )
-    if np.ndim(value) > 0 or not 0 <= float(value) < np.inf:
+    number = check_numbers(name, value, hertz, "a rate such as 100*Hz")
+    if number.ndim > 0 or not 0 <= number < np.inf:
         raise ValueError(
             f"{name} must be one finite rate, zero or positive, got {value}."
         )
-    return float(value)
+    return float(number)

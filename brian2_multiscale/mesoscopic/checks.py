@@ -6,7 +6,9 @@ import numpy as np
 from brian2.core.functions import Function
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
+
+from ..arguments import check_numbers
 
 __all__ = ["check_names", "check_sizes", "check_stateless", "check_time"]
 
@@ -41,9 +43,13 @@ ATTRIBUTES = (
 
 def check_sizes(N):
     """Sizes of the populations as a list of int."""
-    sizes = [N] if isinstance(N, numbers.Number) else _flat(N)
+    if isinstance(N, Quantity) and N.dim is not DIMENSIONLESS:
+        raise ValueError(f"N must be a whole number without unit, got {N!r}.")
+    sizes = _listed(N)
     if not sizes:
-        raise ValueError("N must be a number of neurons or a list of them, got none.")
+        raise ValueError(
+            f"N must be a number of neurons or a list of them, got none in {N!r}."
+        )
     for size in sizes:
         if not isinstance(size, numbers.Real) or isinstance(size, bool):
             raise TypeError(
@@ -59,12 +65,11 @@ def check_sizes(N):
     return [int(size) for size in sizes]
 
 
-def _flat(sizes):
-    """All elements of an array or of lists in lists, as they are."""
-    if isinstance(sizes, list | tuple):
-        return [x for inner in sizes for x in _flat(inner)]
-    array = np.asarray(sizes)
-    return [array.item()] if array.ndim == 0 else list(array.ravel())
+def _listed(sizes):
+    """The elements of a list or array, as they are."""
+    if isinstance(sizes, np.ndarray) and sizes.ndim < 2:
+        sizes = sizes.ravel().tolist()
+    return list(sizes) if isinstance(sizes, list | tuple) else [sizes]
 
 
 def check_names(equations):
@@ -88,12 +93,12 @@ def check_names(equations):
 
 def check_time(name, value, positive=True):
     """A time in seconds."""
-    if isinstance(value, str) or np.ndim(value) > 0 or np.iscomplexobj(value):
+    if isinstance(value, str):
         raise TypeError(f"{name} must be a single time, got {value!r}.")
-    fail_for_dimension_mismatch(
-        value, second, f"{name} must be a time, got {{value}}", value=value
-    )
-    number = float(value)
+    number = check_numbers(name, value, second, "a time")
+    if number.ndim > 0:
+        raise TypeError(f"{name} must be a single time, got {value!r}.")
+    number = float(number)
     if not np.isfinite(number) or number < 0 or (positive and number == 0):
         kind = "positive" if positive else "zero or positive"
         raise ValueError(f"{name} must be a {kind}, finite time, got {value}.")

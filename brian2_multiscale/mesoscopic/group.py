@@ -1,19 +1,21 @@
 """Finite-size mesoscopic populations of neurons with escape noise."""
 
-from brian2.core.namespace import get_local_namespace
 from brian2.equations.equations import (
     SUBEXPRESSION,
     Equations,
 )
 from brian2.equations.unitcheck import check_dimensions, check_units_statements
 from brian2.groups.group import get_dtype
-from brian2.groups.neurongroup import NeuronGroup, to_start_stop
+from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DimensionMismatchError
 from brian2.utils.stringtools import get_identifiers
 
+from ..arguments import check_choice, check_flag, check_handed_on, check_method
+from ..callers import user_namespace
 from ..codegen.straightline import parse, parse_expression
 from . import setup
+from .access import PopulationAccess, population_range
 from .checks import check_names, check_sizes, check_stateless
 from .cohorts import Cohorts
 from .expansion import expand_subexpressions
@@ -24,11 +26,12 @@ from .roles import find_roles, is_noisy
 from .spikes import PopulationEvents, PopulationSpikes
 from .subgroup import PopulationSubgroup
 from .updater import PopulationUpdater
+from .watch import make_guard
 
 __all__ = ["MesoscopicGroup"]
 
 
-class MesoscopicGroup(NeuronGroup):
+class MesoscopicGroup(PopulationAccess, NeuronGroup):
     r"""
     Finite-size populations of neurons with escape noise, from their equations.
 
@@ -92,6 +95,9 @@ class MesoscopicGroup(NeuronGroup):
     ------
     TypeError, ValueError, DimensionMismatchError
         If the model has no escape noise, or an argument makes no sense; before the run.
+    FloatingPointError
+        In a run, on the runtime targets, when a variable becomes nan or infinite, with
+        population, time and likely causes. A C++ program prints them and stops.
 
     Notes
     -----
@@ -152,7 +158,18 @@ class MesoscopicGroup(NeuronGroup):
         name="mesoscopicgroup*",
         codeobj_class=None,
     ):
-        known = get_local_namespace(1) if namespace is None else namespace
+        check_handed_on(
+            name,
+            namespace,
+            dtype,
+            dt,
+            clock,
+            order,
+            codeobj_class,
+            method_options,
+        )
+        check_method("method", method)
+        known = user_namespace() if namespace is None else namespace
         self._take(N, model, threshold, hazard, reset, closure_order, noise, dtype)
         super().__init__(
             len(self.sizes),
@@ -173,6 +190,13 @@ class MesoscopicGroup(NeuronGroup):
         self.user_equations = self._flagged_model
         self._make_cohorts(refractory, memory, known)
 
+    @classmethod
+    def check_strings(cls, model, threshold, hazard, reset, refractory):
+        """Raise what the class would raise for these strings."""
+        self = object.__new__(cls)
+        self._take(1, model, threshold, hazard, reset, 2, True, None)
+        setup.find_refractory(refractory, self._model, self._roles, {}, 0.0)
+
     # -- structure -------------------------------------------------------------------
     def _take(self, N, model, threshold, hazard, reset, closure_order, noise, dtype):
         """Everything that does not need a clock; a group takes no attributes later."""
@@ -181,15 +205,11 @@ class MesoscopicGroup(NeuronGroup):
         if not isinstance(model, Equations):
             raise TypeError(f"model must be a string or Equations, got {model!r}.")
         check_names(model)
-        if closure_order not in (1, 2):
-            raise ValueError(
-                "closure_order must be 1 (means) or 2 (and covariances), got "
-                f"{closure_order!r}."
-            )
+        closure_order = check_choice("closure_order", closure_order, (1, 2))
         self._flagged_model, self._model = model, setup.plain_model(model)
-        self.closure_order, self.noise = int(closure_order), bool(noise)
+        self.closure_order, self.noise = int(closure_order), check_flag("noise", noise)
         self.hazard, self.rule = setup.find_hazard(hazard, threshold)
-        self.reset_statements = reset or ""
+        self.reset_statements = "" if reset is None else reset
         self._reset = setup.find_reset(self.reset_statements, self._model)
         self._roles = find_roles(model, self._reset)
         self._dtype = dtype
@@ -298,6 +318,11 @@ class MesoscopicGroup(NeuronGroup):
         return self._roles.cohort
 
     @property
+    def has_spread(self):
+        """Whether the neurons of one cohort differ."""
+        return bool(self._roles.random)
+
+    @property
     def passenger_features(self):
         return [f for p in self.passengers for f in p.features]
 
@@ -335,6 +360,10 @@ class MesoscopicGroup(NeuronGroup):
             length=self.memory_in_steps,
         )
         return Program(model)
+
+    def make_guard(self, run_namespace):
+        """What to look at in every step (see `codegen.guard`)."""
+        return make_guard(self, self._model, self._resolved(run_namespace))
 
     def _method_code(self, variables):
         """What the numerical method makes of the equations."""
@@ -417,7 +446,7 @@ class MesoscopicGroup(NeuronGroup):
         return {kind: list(getattr(self._roles, kind)) for kind in kinds}
 
     def __getitem__(self, item):
-        return PopulationSubgroup(self, *to_start_stop(item, self._N))
+        return PopulationSubgroup(self, *population_range(self, item, self._N))
 
     def __repr__(self):
         kinds = "; ".join(

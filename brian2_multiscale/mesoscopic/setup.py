@@ -25,6 +25,7 @@ __all__ = [
     "find_reset",
     "plain_model",
     "population_model",
+    "read_code",
 ]
 
 # Memory in units of the slowest renewed time constant
@@ -75,11 +76,11 @@ def find_hazard(hazard, threshold):
         return hazard_of_threshold(threshold)
     if not isinstance(hazard, str):
         raise TypeError(f"hazard must be a string expression, got {hazard!r}.")
-    _read("hazard", hazard, parse_expression)
+    read_code("hazard", hazard, parse_expression)
     return hazard, "trapezoid"
 
 
-def _read(name, code, parser):
+def read_code(name, code, parser):
     """Parse an argument; say which one it is if that fails."""
     if not isinstance(code, str):
         raise TypeError(f"{name} must be a string, got {code!r}.")
@@ -93,7 +94,7 @@ def find_reset(reset, model):
     """Value after the reset of every variable that it changes."""
     kinds = (DIFFERENTIAL_EQUATION, PARAMETER)
     state = {n for n, eq in model.items() if eq.type in kinds}
-    statements = _read("reset", reset, parse)
+    statements = read_code("reset", reset, parse)
     for name, _ in statements:
         if name in model.names and name not in state:
             raise ValueError(f"The reset cannot assign the subexpression '{name}'.")
@@ -118,7 +119,7 @@ def find_refractory(refractory, model, roles, known, dt):
         return "0*second", 0.0
     if isinstance(refractory, str):
         code = refractory
-        expression = _read("refractory", refractory, parse_expression)
+        expression = read_code("refractory", refractory, parse_expression)
         expression = expand_subexpressions(expression, model)
         varying = names_in(expression) & {*roles.cohort, *PER_NEURON}
         if varying or expression.is_Boolean:

@@ -1,7 +1,8 @@
 """Some of the populations of a group."""
 
-from brian2.groups.neurongroup import to_start_stop
 from brian2.groups.subgroup import Subgroup
+
+from .access import population_range
 
 __all__ = ["PopulationSubgroup", "whole_of"]
 
@@ -16,7 +17,7 @@ class PopulationSubgroup(Subgroup):
     """Some of the populations of a group of populations."""
 
     def __getitem__(self, item):
-        start, stop = to_start_stop(item, self._N)
+        start, stop = population_range(self, item, self._N)
         return whole_of(self)[self.start + start : self.start + stop]
 
     @property

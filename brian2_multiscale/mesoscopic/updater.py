@@ -2,7 +2,6 @@
 
 import numpy as np
 from brian2.core.variables import Variables
-from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
@@ -23,7 +22,7 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
     """One code object for all populations of a `MesoscopicGroup` (private)."""
 
     def __init__(self, group):
-        self._group = group
+        self._group, self._guard = group, None
         CodeRunner.__init__(
             self,
             group,
@@ -59,6 +58,8 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
         v._add_variable("at_least", at_least)
         v._add_variable("at_most", at_most)
         v._add_variable("select", select)
+        v.add_object("_not_finite", self.report)
+        v.add_object("_divided_by_zero", self.report_division)
 
     def _add_populations(self):
         sizes = np.asarray(self._group.sizes)
@@ -151,20 +152,15 @@ class PopulationUpdater(OwnTemplates, CodeRunner, Group):
             "_lazy": program.lazy,
         }
 
-    def after_run(self):
-        super().after_run()
-        if not isinstance(get_device(), RuntimeDevice):
-            return
-        values = self._group.variables
-        good = values["n"].get_value() >= 0
-        for name in self._group.cohort_names:
-            good = good & np.isfinite(values[name].get_value())
-        for population in np.flatnonzero(~good):
-            raise FloatingPointError(
-                f"The state of population {population} of {self._group.name!r} is no "
-                "number. Probably an equation or the hazard grew without limits: check "
-                "parameters and initial values, or choose a smaller dt."
-            )
+    def report(self, population):
+        """Stop the run because the state of a population is not finite."""
+        self._guard.stop(population)
+
+    def report_division(self):
+        """The same because an equation divides by zero, which only Cython notices."""
+        self._guard.stop_division()
 
     def update_abstract_code(self, run_namespace):
         self.use(self._group.make_program(run_namespace))
+        self._guard = self._group.make_guard(run_namespace)
+        self.template_kwds["_guard"] = self._guard

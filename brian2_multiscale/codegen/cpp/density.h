@@ -72,7 +72,8 @@ static void ms_rates(int cells, const double* drift, double push,
 
 // Solve the implicit step in place; the result is what left through the threshold. All
 // terms are positive (the columns of the matrix add up to one, which replaces the
-// usual subtraction), so that no rounding can make a density negative.
+// usual subtraction), so that no rounding can make a density negative. What is no
+// number stays none, and the guard of the template stops the run.
 static double ms_transport(int cells, const double* up, const double* down,
                            double* density, double* ratio)
 {
@@ -85,12 +86,12 @@ static double ms_transport(int cells, const double* up, const double* down,
         returned = ratio[j]*(1 + returned);
         carried = up[j]*value;
         // Smaller numbers would be denormal and slow
-        density[j] = value > 1e-290 ? value : 0;
+        density[j] = value < 1e-290 ? 0 : value;
     }
     for (int j = cells - 2; j >= 0; j--)
     {
         const double value = density[j] + ratio[j]*density[j + 1];
-        density[j] = value > 1e-290 ? value : 0;
+        density[j] = value < 1e-290 ? 0 : value;
     }
     return up[cells - 1]*density[cells - 1];
 }
@@ -197,6 +198,7 @@ struct ms_jump
 static int ms_poisson(double mean, std::vector<double>& list)
 {
     const double least = 1e-18;
+    mean = ms_not_finite(mean) ? 0 : std::min(mean, 1e9);  // integers must not overflow
     const int mode = (int)mean;
     int first = mode;
     for (double w = 1; first > 0 && w > least; first--)
@@ -478,7 +480,7 @@ static void ms_relocate(const ms_field& f, const std::vector<ms_shift>& list,
     }
     // Rounding may leave -1e-20
     for (int j = 0; j < f.cells; j++)
-        f.density[j] = target[j] > 0 ? target[j] : 0;
+        f.density[j] = target[j] < 0 ? 0 : target[j];
 }
 
 // ---- Numbers of spikes -----------------------------------------------------------
@@ -548,7 +550,7 @@ static double ms_binomial_many(double n, double p, double (*uniform)(int))
 static double ms_binomial(double n, double p, double (*uniform)(int))
 {
     const double rare = p <= 0.5 ? p : 1 - p;
-    if (!(n > 0) || !(rare > 0))
+    if (!(n > 0) || !(rare > 0) || ms_not_finite(n))
         return p > 0.5 && n > 0 ? n : 0;
     const double k = n*rare < 10 ? ms_binomial_few(n, rare, uniform)
                                  : ms_binomial_many(n, rare, uniform);
@@ -656,7 +658,9 @@ static void ms_split_kicks(const ms_group& g, const double* kick, double dt,
     for (int a = 0; a < g.populations; a++)
     {
         const bool jumps = fabs(kick[a]) > g.field[a].width;
-        wide[a] = jumps ? kick[a] : 0;
+        // Farther is the same, and counting its cells would have no end
+        const double far = 1e6*g.field[a].cells*g.field[a].width;
+        wide[a] = jumps ? std::min(std::max(kick[a], -far), far) : 0;
         push[a] = jumps ? 0 : kick[a]/dt;
     }
 }
@@ -712,8 +716,9 @@ static void ms_fields(int populations, const int32_t* first, const double* width
 // who has just fired, and its slow fluctuations are a fifth too strong.
 
 // Round to whole numbers so that all sums over cells are right within a half: numbers
-// stay, and a density becomes its quantiles
-static void ms_to_numbers(const ms_field& f, double size)
+// stay, and a density becomes its quantiles. The result is the sum of all; where that
+// is no number there is nobody.
+static double ms_to_numbers(const ms_field& f, double size)
 {
     double sum = 0, known = 0;
     for (int j = 0; j < f.cells; j++)
@@ -723,6 +728,9 @@ static void ms_to_numbers(const ms_field& f, double size)
         f.density[j] = next - known;
         known = next;
     }
+    if (ms_not_finite(sum))
+        std::fill(f.density, f.density + f.cells, 0.);
+    return sum;
 }
 
 static void ms_from_numbers(const ms_field& f, double size)
@@ -755,7 +763,8 @@ static double ms_hop(int cells, const double* up, const double* down, double* nu
         numbers[j] = all - lower;
     }
     // Nothing returned from above the threshold, or what is no number
-    return carried + returned;
+    const double across = up[cells - 1];
+    return ms_not_finite(across) ? across : carried + returned;
 }
 
 // Part of a cell's neurons below its fraction x: the density falls to 0 at the
@@ -900,7 +909,7 @@ static bool ms_at_once(const ms_group& g, const double* mass)
 // `risen`: mean shift by sparse wiring, which has moved everybody already.
 struct ms_crowd
 {
-    std::vector<double> count, known, given, back, edge, risen, mass, fresh, here;
+    std::vector<double> count, known, given, back, edge, risen, mass, fresh, here, sum;
     // by cell: who was swept over the threshold, and the numbers before
     std::vector<double> swept, before;
 };
@@ -1039,10 +1048,11 @@ static void ms_begin(const ms_group& g, ms_crowd& c)
     c.back.assign(n, 0.);
     c.edge.resize(n);
     c.fresh.resize(n);
+    c.sum.resize(n);
     for (int a = 0; a < n; a++)
     {
         ms_release(g, a);
-        ms_to_numbers(g.field[a], g.size[a]);
+        c.sum[a] = ms_to_numbers(g.field[a], g.size[a]);
     }
 }
 
@@ -1062,6 +1072,21 @@ static void ms_end(const ms_group& g, const double* wide, ms_crowd& c)
         const bool many = g.fired[a] > 2*g.direct[a];
         g.event[a] = many && shift > 2*g.field[a].width ? g.fired[a] : 0;
     }
+}
+
+// A population whose density is no number any more must not reach the others
+static bool ms_any_lost(const ms_group& g, const double* out)
+{
+    bool any = false;
+    for (int a = 0; a < g.populations; a++)
+        if (ms_not_finite(out[a]))
+        {
+            double* density = g.field[a].density;
+            g.fired[a] = g.direct[a] = out[a];
+            std::fill(density, density + g.field[a].cells, out[a]);
+            any = true;
+        }
+    return any;
 }
 
 // One step of whole numbers; `wide` and `push` are the external kicks
@@ -1092,12 +1117,18 @@ static void ms_numbers_step(const ms_group& g, const int32_t* first,
                  dt, f.width, up.data(), down.data());
         const double k = ms_hop(f.cells, up.data(), down.data(), f.density,
                                 chance.data(), g.uniform);
+        if (ms_not_finite(k))
+        {
+            c.sum[a] = k;
+            continue;
+        }
         g.direct[a] = k/g.size[a];
         c.count[a] += k;
     }
     ms_avalanche(g, first, c);
     c.mass.resize(g.populations);
     ms_end(g, wide, c);
+    ms_any_lost(g, c.sum.data());
 }
 
 // One step of densities. The spikes of the previous step say how finely it is divided.
@@ -1130,6 +1161,8 @@ static void ms_smooth_step(const ms_group& g, const int32_t* first,
                                              f.density, &ratio[first[a]]);
             start[a] = f.width*left;
         }
+        if (ms_any_lost(g, start.data()))
+            return;
         ms_jump_all(g, wide, start.data());
     }
 }

@@ -9,7 +9,7 @@ from .relocation import point, survivors, swept
 from .shifts import Wiring
 from .size import event_sizes, strip
 from .state import State
-from .transport import transport
+from .transport import exchange, transport
 
 __all__ = ["SmoothStep"]
 
@@ -32,10 +32,20 @@ class SmoothStep(State):
         if push.any():
             drift = drift + np.repeat(push, self.count)
         for _ in range(parts):
-            self.density[:], out = transport(
-                self.last, self.cell_width, drift, diffusion, dt / parts, self.density
-            )
+            rates = self.last, self.cell_width, drift, diffusion
+            moved, out = transport(*rates, dt / parts, self.density)
+            if not np.isfinite(out).all():
+                self._lose(*rates)
+                return
+            self.density[:] = moved
             self._jump(none, out)
+
+    def _lose(self, *rates):
+        """Mark the populations that are no numbers any more, and none of the others."""
+        suspects = self.density + np.add(*exchange(*rates))
+        lost = ~np.isfinite(np.add.reduceat(suspects, self.first[:-1]))
+        self.fired[lost] = self.direct[lost] = np.nan
+        self.density[np.repeat(lost, self.count)] = np.nan
 
     def _parts(self, substeps, diffusion, dt):
         """Number of sub-steps, by the error of splitting off the coupling."""

@@ -9,6 +9,7 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
+{{_guard.program}}
 {{_core}}
 {% endblock %}
 
@@ -19,6 +20,9 @@
     const int _populations = {{constant_or_scalar('N', variables['N'])}};
     {% include 'multiscale_density_faces.cpp' %}
 
+    {% set _watched = _guard.drivers %}
+    {% include 'multiscale_guard.cpp' %}
+
     ms_density_step(
         _populations, {{_first}}, {{_width}}, {{_reset_cell}}, {{_drift}}, {{_diffusion}},
         {{dt}}, {{_density}}, {{_kick}}, {{_strength}}, {{_synapses}}, {{_silent}},
@@ -26,6 +30,9 @@
         {{_physical}}, {{_substeps}}, {{_fired}}, {{_direct}}, {{_event}}, _rand);
     {{_position}} = ({{_position}} + 1) % {{_ring_length}};
     {% include 'multiscale_density_results.cpp' %}
+
+    {% set _watched = _guard.results %}
+    {% include 'multiscale_guard.cpp' %}
 {% endblock %}
 
 {% block after_code %}

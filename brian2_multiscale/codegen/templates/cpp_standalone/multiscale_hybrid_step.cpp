@@ -13,6 +13,7 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
+{{_guard.program}}
 {{_core}}
 #include <limits>
 {% endblock %}
@@ -24,6 +25,9 @@
     {{scalar_code['population']|autoindent}}
     {{scalar_code['face']|autoindent}}
     {% include 'multiscale_density_faces.cpp' %}
+
+    {% set _watched = _guard.drivers %}
+    {% include 'multiscale_guard.cpp' %}
 
     }
     bool _as_neurons = {{mode}}[0] != 0;
@@ -93,6 +97,8 @@
                 const double _normal = _randn(_neuron_idx);
                 {{vector_code['neuron']|autoindent}}
                 double _left = _above - _next;
+                if (ms_not_finite(_left))  // the guard stops the run
+                    {{_direct}}[_pop_idx] = _left;
                 // It may have crossed the threshold and come back within the step
                 if (_left > 0)
                 {
@@ -137,6 +143,9 @@
     }
     {{_position}} = ({{_position}} + 1) % {{_ring_length}};
     {% include 'multiscale_density_results.cpp' %}
+
+    {% set _watched = _guard.results %}
+    {% include 'multiscale_guard.cpp' %}
 {% endblock %}
 
 {% block after_code %}

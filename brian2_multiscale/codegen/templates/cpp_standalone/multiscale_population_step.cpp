@@ -6,6 +6,7 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
+{{_guard.program}}
 // glibc has a vector form of exp, but shows it to programs without infinities only
 #if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
@@ -96,4 +97,7 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
         {% endfor %}
     }
     {{_head}} = (_first + 1) % _length;
+
+    {% set _watched = _guard.results %}
+    {% include 'multiscale_guard.cpp' %}
 {% endblock %}

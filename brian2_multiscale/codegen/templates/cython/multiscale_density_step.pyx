@@ -2,12 +2,14 @@
 {# USES_VARIABLES { N, _first, _width, _top, _reset, _reset_cell, _silent, _ring, _position,
                     _strength, _synapses, _drift, _diffusion, _density, _kick, _size,
                     _fired, _direct, _event, _due, _whole, _mean, _saved, n, A, A_expected,
-                    event_size, _mfespace, _physical, _lowest, dt } #}
+                    event_size, _mfespace, _physical, _lowest, _not_finite, _divided_by_zero, dt } #}
 {# WRITES_TO_READ_ONLY_VARIABLES { _density } #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.pyx' %}
 
 {% block template_support_code %}
+{% include 'multiscale_guard_declared.pyx' %}
+
 cdef extern from *:
     """
 {{_core}}
@@ -30,6 +32,9 @@ cdef double _uniform(int _idx) noexcept:
     {{scalar_code['face']|autoindent}}
     {% include 'multiscale_density_faces.pyx' %}
 
+    {% set _watched = _guard.drivers %}
+    {% include 'multiscale_guard.pyx' %}
+
     ms_density_step(
         _populations, &{{_first}}[0], &{{_width}}[0], &{{_reset_cell}}[0],
         &{{_drift}}[0], &{{_diffusion}}[0], {{dt}}, &{{_density}}[0], &{{_kick}}[0],
@@ -39,6 +44,9 @@ cdef double _uniform(int _idx) noexcept:
         _uniform)
     {{_position}} = ({{_position}} + 1) % {{_ring_length}}
     {% include 'multiscale_density_results.pyx' %}
+
+    {% set _watched = _guard.results %}
+    {% include 'multiscale_guard.pyx' %}
 {% endblock %}
 
 {% block after_code %}

@@ -2,7 +2,7 @@
 {# USES_VARIABLES { N, _first, _width, _top, _reset, _reset_cell, _silent, _ring, _position,
                     _strength, _synapses, _drift, _diffusion, _density, _kick, _size,
                     _fired, _direct, _event, _due, _whole, _mean, _saved, n, A, A_expected,
-                    event_size, _mfespace, _physical, _lowest, dt, mode, _voltage, _waiting, _first_neuron,
+                    event_size, _mfespace, _physical, _lowest, _not_finite, _divided_by_zero, dt, mode, _voltage, _waiting, _first_neuron,
                     _gap, _smoothed, _quiet, _kept_density, _kept_ring, _rate_up,
                     _rate_down } #}
 {# WRITES_TO_READ_ONLY_VARIABLES { _density, _voltage, mode } #}
@@ -10,6 +10,8 @@
 {% extends 'common_group.pyx' %}
 
 {% block template_support_code %}
+{% include 'multiscale_guard_declared.pyx' %}
+
 cdef extern from *:
     """
 {{_core}}
@@ -66,6 +68,9 @@ cdef double _uniform(int _idx) noexcept:
     {{scalar_code['face']|autoindent}}
     {{scalar_code['neuron']|autoindent}}
     {% include 'multiscale_density_faces.pyx' %}
+
+    {% set _watched = _guard.drivers %}
+    {% include 'multiscale_guard.pyx' %}
 
     _as_neurons = {{mode}}[0]
     if not _as_neurons:
@@ -137,6 +142,8 @@ cdef double _uniform(int _idx) noexcept:
                 _normal = _randn(_vectorisation_idx)
                 {{vector_code['neuron']|autoindent}}
                 _left = _above - _next
+                if ms_not_finite(_left):  # the guard stops the run
+                    {{_direct}}[_pop_idx] = _left
                 if _left > 0:
                     _depth = (_above - _now)*_left/(_diffusion_here*{{dt}})
                     if _depth < 40 and _rand(_vectorisation_idx) < exp(-_depth):
@@ -171,6 +178,9 @@ cdef double _uniform(int _idx) noexcept:
                 {{_voltage}}[_k] = NAN
     {{_position}} = ({{_position}} + 1) % {{_ring_length}}
     {% include 'multiscale_density_results.pyx' %}
+
+    {% set _watched = _guard.results %}
+    {% include 'multiscale_guard.pyx' %}
 {% endblock %}
 
 {% block after_code %}

@@ -1,7 +1,11 @@
 {# One time step of mesoscopic populations: see the C++ template #}
-{# USES_VARIABLES { N, _head } #}
+{# USES_VARIABLES { N, _head, _not_finite, _divided_by_zero } #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.pyx' %}
+
+{% block template_support_code %}
+{% include 'multiscale_guard_declared.pyx' %}
+{% endblock %}
 
 {% block maincode %}
     cdef int _cohort
@@ -81,4 +85,7 @@
     {{_head}} = _first + 1
     if _first + 1 == _length:
         {{_head}} = 0
+
+    {% set _watched = _guard.results %}
+    {% include 'multiscale_guard.pyx' %}
 {% endblock %}
