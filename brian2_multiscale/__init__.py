@@ -11,14 +11,18 @@ from importlib.metadata import PackageNotFoundError, version
 from . import preferences  # noqa: F401 (registers prefs.multiscale)
 from .codegen.binomial import binomial_draw
 from .density import DensityGroup
-from .hybrid import Cascade, HybridGroup
+from .hybrid import HybridGroup
 from .kinetics import *  # noqa: F403
 from .kinetics import __all__ as _kinetics
 from .kinetics.transmitter import NotEventDrivenError
+from .measures import ScaleComparison
 from .mechanisms import *  # noqa: F403
 from .mechanisms import __all__ as _mechanisms
 from .mesoscopic import MesoscopicGroup
 from .projections import Projection, ProjectionError
+from .scales import *  # noqa: F403
+from .scales import __all__ as _scales
+from .spiking import Cascade, SpikingGroup
 from .tables import *  # noqa: F403
 from .tables import __all__ as _tables
 
@@ -30,10 +34,13 @@ __all__ = [
     "NotEventDrivenError",
     "Projection",
     "ProjectionError",
+    "ScaleComparison",
+    "SpikingGroup",
     "binomial_draw",
 ]
 # Names that say little by themselves stay in their rooms.
-__all__ += sorted({*_kinetics, *_mechanisms, *_tables} - {"Parameter", "kinetic"})
+_ROOMS = (*_kinetics, *_mechanisms, *_scales, *_tables)
+__all__ += sorted(set(_ROOMS) - {"Parameter", "kinetic"})
 
 try:
     __version__ = version("brian2-multiscale")

@@ -27,8 +27,8 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import brentq
 from targets import TARGETS, run_on_targets
 
-from brian2_multiscale.hybrid import Cascade
 from brian2_multiscale.numerics.cascade import FIRED, NEVER, cascade
+from brian2_multiscale.spiking import Cascade
 
 DT = 0.1 * ms
 STEPS = 150

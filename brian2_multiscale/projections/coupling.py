@@ -4,6 +4,7 @@ import numpy as np
 from brian2.core.variables import Variables
 from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.group import CodeRunner, Group
+from brian2.units.fundamentalunits import DimensionMismatchError, Quantity
 from brian2.utils.stringtools import get_identifiers
 
 from ..codegen.targets import OwnTemplates
@@ -97,7 +98,14 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         for expression, dim in self._to_check:
             names = get_identifiers(expression)
             known = self.resolve_all(names, run_namespace, user_identifiers=names)
-            check_dimensions(expression, dim, known)
+            try:
+                check_dimensions(expression, dim, known)
+            except DimensionMismatchError as error:
+                weights = self.variables.get("w")
+                given = weights and Quantity(weights.get_value(), dim=weights.dim)
+                raise DimensionMismatchError(
+                    f"{error.desc} (the weights w are {given})", *error.dims
+                ) from None
         self.abstract_code = {k: "\n".join(lines) for k, lines in self._code.items()}
         self.template_kwds = {
             "_ring_length": self.length,

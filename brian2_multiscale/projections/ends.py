@@ -10,6 +10,7 @@ from ..density.group import DensityGroup
 from ..mesoscopic.group import MesoscopicGroup
 from ..mesoscopic.spikes import PopulationSpikes
 from ..mesoscopic.subgroup import whole_of
+from ..spiking.group import SpikingGroup
 
 __all__ = ["End", "find_source", "find_target"]
 
@@ -22,17 +23,23 @@ class End:
     Attributes
     ----------
     group : Group
-        As given, a subgroup for example.
+        As given, a subgroup for example; the neurons of a `SpikingGroup`.
     whole : Group
         The group that it is a part of.
     populations : ndarray of int or None
         Indices of populations of a `MesoscopicGroup` or `DensityGroup`; None for single
         neurons.
+    edges : ndarray of int or None
+        Single neurons: where the populations begin in `group`, and where the last ends.
+    first : int or None
+        Index of the first population if the neurons have a variable ``population``.
     """
 
     group: Group
     whole: Group
     populations: np.ndarray | None
+    edges: np.ndarray | None = None
+    first: int | None = None
 
     @property
     def is_population(self):
@@ -45,16 +52,29 @@ class End:
     @property
     def size(self):
         """Number of rows or columns of a matrix of weights."""
-        return len(self.populations) if self.is_population else 1
+        return len(self.populations) if self.is_population else len(self.edges) - 1
+
+    @property
+    def sizes(self):
+        """Number of neurons of every population."""
+        if self.is_population:
+            return np.asarray(self.whole.sizes)[self.populations]
+        return np.diff(self.edges)
 
 
 def _end(group):
     whole = whole_of(group)
+    start = int(getattr(group, "start", 0))
+    stop = int(getattr(group, "stop", len(whole)))
     if isinstance(whole, MesoscopicGroup | DensityGroup):
-        start = getattr(group, "start", 0)
-        stop = getattr(group, "stop", len(whole))
-        return End(group, whole, np.arange(int(start), int(stop)))
-    return End(group, whole, None)
+        return End(group, whole, np.arange(start, stop))
+    if isinstance(whole, SpikingGroup):
+        edges = np.concatenate([[0], np.cumsum(whole.sizes)])[start : stop + 1]
+        neurons = whole.neurons
+        if (start, stop) != (0, len(whole)):
+            neurons = neurons[int(edges[0]) : int(edges[-1])]
+        return End(neurons, whole.neurons, None, edges - edges[0], start)
+    return End(group, whole, None, np.array([0, stop - start]))
 
 
 def find_source(group):
@@ -69,8 +89,9 @@ def find_source(group):
             )
         return end
     raise TypeError(
-        "source must emit spikes (MesoscopicGroup, DensityGroup, NeuronGroup, "
-        f"PoissonGroup, SpikeGeneratorGroup or a part of one), got {group!r}."
+        "source must emit spikes (MesoscopicGroup, DensityGroup, SpikingGroup, "
+        "NeuronGroup, PoissonGroup, SpikeGeneratorGroup or a part of one), got "
+        f"{group!r}."
     )
 
 
@@ -80,5 +101,5 @@ def find_target(group):
         return _end(group)
     raise TypeError(
         "target must be a group with variables (MesoscopicGroup, DensityGroup, "
-        f"NeuronGroup or a part of one), got {group!r}."
+        f"SpikingGroup, NeuronGroup or a part of one), got {group!r}."
     )

@@ -2,18 +2,25 @@
 
 import sympy as sp
 from brian2.core.base import BrianObject
-from brian2.core.namespace import get_local_namespace
 from brian2.core.variables import Subexpression
 from brian2.devices.device import get_device
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import get_unit
 
+from ..arguments import check_choice, check_flag, check_handed_on, check_mapping
+from ..callers import user_namespace
+from ..matrices import delay_matrix, pair_matrix, probability_matrix, source_vector
 from .ends import find_source, find_target
-from .matrices import delay_matrix, pair_matrix, probability_matrix, source_vector
 from .populations import PopulationsToPopulations
-from .rule import ProjectionError, SynapticRule
-from .spiking import PopulationsToNeurons, SpikesToNeurons, SpikesToPopulations
+from .rule import ProjectionError, SynapticRule, with_suffix
+from .spiking import (
+    PopulationsToNeurons,
+    SpikesAtOnce,
+    SpikesToNeurons,
+    SpikesToPopulations,
+    acts_at_once,
+)
 
 __all__ = ["Projection"]
 
@@ -33,9 +40,9 @@ class Projection(BrianObject):
     r"""
     Synapses from one group to another, whatever their scales, from the same strings.
 
-    Source and target may be populations (`MesoscopicGroup`, `DensityGroup` or some of
-    their populations) or single neurons (`NeuronGroup`, its subgroups, and as a source
-    everything that fires), in every combination.
+    Source and target may be populations (`MesoscopicGroup`, `DensityGroup`,
+    `SpikingGroup` or some of their populations) or single neurons (`NeuronGroup`, its
+    subgroups, and as a source everything that fires), in every combination.
 
     Parameters
     ----------
@@ -47,7 +54,7 @@ class Projection(BrianObject):
         neurons), not once per synapse, and start at rest.
     on_pre : str
         Statements for a spike, as in `Synapses`, in the order of execution; with ``+=``
-        for the variables of the target (``g_post += w*u*x``).
+        for the variables of the target (``g_post += w*u*x``, or ``g += w*u*x``).
     p : float or array, optional
         Probability of a synapse between two neurons, as in `Synapses.connect`.
     weights : float, `Quantity` or array, optional
@@ -82,7 +89,7 @@ class Projection(BrianObject):
     Notes
     -----
     `weights`, `p` and `delay` are one value or an array of shape (source populations,
-    target populations), where single neurons count as one population.
+    target populations), where a `NeuronGroup` counts as one population.
 
     *Guarantees.* A spike arrives after exactly ``round(delay/dt)`` time steps on every
     pair of scales, with what it released when it was fired (from populations to single
@@ -106,6 +113,11 @@ class Projection(BrianObject):
     neurons that they carry over the threshold kick others at once (with ``p < 1`` each
     gets a Poisson number of kicks); excitatory ones first, then inhibitory ones. Of
     input to other variables only the mean counts.
+
+    *Spiking populations* (`SpikingGroup`). Every neuron has synapses of its own with
+    the probability `p` (with `multapses`, every neuron has the expected number of
+    synapses, from any sources). All-to-all kicks without delay of the variable that
+    the threshold compares act within the time step, as in densities (`Cascade`).
 
     *Populations as source.* The amount that `n` neurons release is normal around its
     mean, with the variance of the neurons that fire. Towards single neurons each spike
@@ -148,7 +160,11 @@ class Projection(BrianObject):
         order=0,
         name="projection*",
     ):
+        check_handed_on(name, namespace, order=order)
+        check_mapping("parameters", parameters)
+        check_choice("closure", closure, ("cohort", "poisson", None))
         self.source, self.target = find_source(source), find_target(target)
+        on_pre = with_suffix(on_pre, model, self.target.whole.variables)
         self.rule = SynapticRule(model, on_pre)
         self.shape = (self.source.size, self.target.size)
         self.probability = probability_matrix(p, self.shape)
@@ -161,14 +177,19 @@ class Projection(BrianObject):
             self.weights = pair_matrix("weights", weights, self.shape)
         self._sort_parameters(dict(parameters or {}))
         self.closure = self._find_closure(closure)
-        self.multapses = bool(multapses)
+        self.multapses = check_flag("multapses", multapses)
         self._check_target()
         BrianObject.__init__(self, clock=clock, when="synapses", order=order, name=name)
         self.namespace = namespace
-        self.known = get_local_namespace(1) if namespace is None else namespace
-        way = _WAYS[self.source.is_population, self.target.is_population]
-        self.way = way(self)
+        self.known = user_namespace() if namespace is None else namespace
+        self.way = self._way()(self)
         self.contained_objects.extend(self.way.objects)
+
+    def _way(self):
+        ends = self.source.is_population, self.target.is_population
+        if not any(ends) and acts_at_once(self):
+            return SpikesAtOnce
+        return _WAYS[ends]
 
     @property
     def private_share(self):
@@ -176,14 +197,21 @@ class Projection(BrianObject):
         return "p" if self.multapses else "p*(1 - p)"
 
     def rest(self):
-        """Numbers: the plasticity of a neuron that has not fired for a long time."""
-        values = {n: v[0] for n, v in self.source_parameters.items()}
-        return self.rule.rest({**self.known, **values})
+        """
+        Numbers: the plasticity of neurons that have not fired for a long time.
+
+        A list of dict of variable to value, one per source population.
+        """
+        if not self.source_parameters:
+            return [self.rule.rest(self.known)] * self.shape[0]
+        rows = [
+            {name: values[row] for name, values in self.source_parameters.items()}
+            for row in range(self.shape[0])
+        ]
+        return [self.rule.rest({**self.known, **row}) for row in rows]
 
     # -- checks --------------------------------------------------------------------
     def _find_closure(self, closure):
-        if closure not in (None, "cohort", "poisson"):
-            raise ValueError(f"closure must be 'cohort' or 'poisson', got {closure!r}.")
         if closure == "poisson" and not self.source.is_population:
             raise ValueError(
                 "closure='poisson' approximates the plasticity of populations; the "
@@ -311,6 +339,15 @@ class Projection(BrianObject):
         if self.active:
             self.way.begin(run_namespace)
         super().before_run(run_namespace)
+
+    def connect(self, *args, **kwds):
+        """Not needed: a projection is connected when it is made."""
+        raise TypeError(
+            f"{self.name!r} is connected already: Projection(..., p=0.1) gives the "
+            "probability of a synapse, one for each pair of populations if it is a "
+            "matrix. Instead of a condition make populations, N=[3200, 800], or take "
+            "parts of a group, group[:3200]."
+        )
 
     def __repr__(self):
         return (

@@ -10,14 +10,19 @@ from brian2.equations.equations import (
     SUBEXPRESSION,
     Equations,
 )
+from brian2.utils.stringtools import word_substitute
 
 from ..codegen.straightline import names_in, parse, parse_expression, symbol
 
-__all__ = ["ProjectionError", "SynapticRule", "Target"]
+__all__ = ["ProjectionError", "SynapticRule", "Target", "with_suffix"]
 
 
 # Statements such as g_post = 1 and g_post *= 2
 _ASSIGNED = re.compile(r"^\s*(\w+_post)\s*(?:[^\s\w+-]=|=|\*\*=|//=)", re.MULTILINE)
+
+
+# Names on the left of statements such as g += 1
+_CHANGED = re.compile(r"(?:^|;|\n)\s*(\w+)\s*[+-]=")
 
 
 class ProjectionError(ValueError):
@@ -40,6 +45,19 @@ class Target:
 
     def __init__(self, variable, weight, release):
         self.variable, self.weight, self.release = variable, weight, release
+
+
+def with_suffix(on_pre, model, variables):
+    """
+    Statements in which variables of the target have the suffix ``_post``.
+
+    As in `Synapses`, a name that the model does not define is that of the target.
+    """
+    if not isinstance(on_pre, str):
+        return on_pre
+    own = set(_equations(model).names)
+    found = {n for n in _CHANGED.findall(on_pre) if n not in own and n in variables}
+    return word_substitute(on_pre, {name: f"{name}_post" for name in found})
 
 
 class SynapticRule:
@@ -73,6 +91,8 @@ class SynapticRule:
     """
 
     def __init__(self, model, on_pre):
+        if not isinstance(on_pre, str):
+            raise TypeError(f"on_pre must be a string, got {on_pre!r}.")
         self.equations = _equations(model)
         self.on_pre = on_pre
         eqs = self.equations

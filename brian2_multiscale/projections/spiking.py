@@ -1,17 +1,34 @@
 """Projections with single neurons at one end at least, made of Brian2's `Synapses`."""
 
+from itertools import pairwise
+
 import numpy as np
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
 from brian2.parsing.sympytools import sympy_to_str
 from brian2.synapses.synapses import Synapses
-from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
+from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
+    Quantity,
+    get_dimensions,
+    get_unit,
+)
+from brian2.utils.stringtools import word_substitute
 
-from ..codegen.straightline import emit, symbol
-from .matrices import with_unit
+from ..codegen.straightline import emit, names_in, symbol
+from ..matrices import with_unit
+from ..spiking.cascade import Cascade
+from ..spiking.cascade_strings import find_threshold
+from .pairs import Pairs, Side, number_matrices, with_numbers
 from .plasticity import carried_plasticity
 from .rule import ProjectionError
 
-__all__ = ["PopulationsToNeurons", "SpikesToNeurons", "SpikesToPopulations"]
+__all__ = [
+    "PopulationsToNeurons",
+    "SpikesAtOnce",
+    "SpikesToNeurons",
+    "SpikesToPopulations",
+    "acts_at_once",
+]
 
 
 class _Axons:
@@ -42,15 +59,31 @@ class _Axons:
         neurons = np.arange(len(whole))
         self.synapses.connect(i=neurons, j=neurons)
         rest = projection.rest()
-        if set(rest) != set(rule.plastic):
+        unknown = [n for n in rule.plastic if any(n not in row for row in rest)]
+        if unknown:
             raise ProjectionError(
-                f"The state of rest of {sorted(set(rule.plastic) - set(rest))}, where "
+                f"The state of rest of {sorted(unknown)}, where "
                 f"{projection.name!r} begins, is not known: its constants have to be "
                 "known where the projection is made (or given by namespace= or "
                 "parameters=), and its equations must have one."
             )
-        for name, value in {**values, **rest}.items():
-            setattr(self.synapses, name, value[0] if name in values else value)
+        row = self._rows(projection.source)
+        for name, value in values.items():
+            setattr(self.synapses, name, Quantity(value[row], dim=value.dim))
+        for name in rule.plastic:
+            values_at_rest = np.array([r[name] for r in rest])
+            unit = rule.equations[name].dim
+            setattr(self.synapses, name, Quantity(values_at_rest[row], dim=unit))
+
+    @staticmethod
+    def _rows(source):
+        """The source population of every neuron; 0 for those outside."""
+        before = int(getattr(source.group, "start", 0))
+        row = np.zeros(len(source.whole), dtype=int)
+        row[before : before + source.edges[-1]] = np.repeat(
+            np.arange(source.size), source.sizes
+        )
+        return row
 
     def _statements(self, rule, names):
         """Releases in terms of the values before the spike, then the new values."""
@@ -80,15 +113,6 @@ def _per_neuron(rule, values, outputs):
     return Equations(single)
 
 
-def _pair_equations(projection):
-    single = []
-    if projection.weights is not None:
-        single.append(SingleEquation(PARAMETER, "w", projection.weights.dim))
-    for name, value in projection.pair_parameters.items():
-        single.append(SingleEquation(PARAMETER, name, value.dim))
-    return single
-
-
 class _SynapsesBased:
     """What projections made of `Synapses` share: one object per delay."""
 
@@ -96,9 +120,10 @@ class _SynapsesBased:
         self.projection = projection
         self.objects = []
         steps = projection.delay_steps
-        for k, delay in enumerate(np.unique(steps)):
+        used = projection.probability > 0
+        for k, delay in enumerate(np.unique(steps[used])):
             suffix = f"_{k}" if k else ""
-            self._make(int(delay), steps == delay, suffix)
+            self._make(int(delay), used & (steps == delay), suffix)
 
     def _synapses(self, source, target, equations, on_pre, steps, suffix):
         projection = self.projection
@@ -106,7 +131,7 @@ class _SynapsesBased:
         synapses = Synapses(
             source,
             target,
-            model=Equations(equations) if equations else None,
+            model=equations,
             on_pre=on_pre,
             delay=steps * clock.dt,
             namespace=projection.namespace,
@@ -115,6 +140,21 @@ class _SynapsesBased:
         )
         synapses.pre.order = projection.order - 1
         return self._keep(synapses)
+
+    def _between(self, source, steps, suffix):
+        """Synapses from neurons to the neurons of the target, not connected yet."""
+        target = self.projection.target
+        side = Side(target.group, target.edges, target.first)
+        pairs = Pairs(self.projection, source, side, suffix)
+        synapses = self._synapses(
+            source.group,
+            target.group,
+            pairs.equations(),
+            self._statements(pairs),
+            steps,
+            suffix,
+        )
+        return synapses, pairs
 
     def begin(self, run_namespace):
         """Synapses need nothing at the beginning of a run."""
@@ -132,10 +172,10 @@ class _SynapsesBased:
         self._keep(axons.synapses)
         return axons
 
-    def _statements(self, weight_of=None):
+    def _statements(self, pairs):
         lines = []
         for target in self.projection.rule.targets:
-            value = sympy_to_str(target.weight)
+            value = sympy_to_str(pairs.with_numbers(target.weight))
             if target.release is not None:
                 value = f"({value})*released_{target.release}"
             lines.append(f"{target.variable}_post += {value}")
@@ -146,23 +186,92 @@ class SpikesToNeurons(_SynapsesBased):
     """Ordinary synapses with plasticity per presynaptic neuron."""
 
     def _make(self, steps, chosen, suffix):
-        projection = self.projection
+        source = self.projection.source
         axons = self._plastic(steps, suffix)
-        synapses = self._synapses(
-            projection.source.group,
-            projection.target.group,
-            _pair_equations(projection),
-            self._statements(),
-            steps,
-            suffix,
-        )
+        side = Side(source.group, source.edges, source.first)
+        synapses, pairs = self._between(side, steps, suffix)
         if axons is not None:
             axons.expose(synapses)
-        synapses.connect(p=float(projection.probability[0, 0]))
-        if projection.weights is not None:
-            synapses.w = projection.weights[0, 0]
-        for name, value in projection.pair_parameters.items():
-            setattr(synapses, name, value[0, 0])
+        pairs.connect(synapses, chosen)
+
+
+class SpikesAtOnce(_SynapsesBased):
+    """
+    All-to-all kicks without delay within a `SpikingGroup`: resolved within the step.
+
+    Pairs of populations with a delay have ordinary synapses.
+    """
+
+    def __init__(self, projection):
+        self._make_cascade(projection, _at_once(projection))
+        super().__init__(projection)
+
+    @staticmethod
+    def _make_cascade(projection, chosen):
+        (target,) = projection.rule.targets
+        source = projection.source
+        weights = projection.weights
+        if weights is not None:
+            weights = with_unit(np.where(chosen, weights, 0), weights.dim)
+        edges = source.edges.tolist()
+        Cascade(
+            [source.group[a:b] for a, b in pairwise(edges)],
+            f"{target.variable}_post += {_with_constants(projection, target.weight)}",
+            weights=weights,
+            name=f"{projection.name}_cascade",
+        )
+
+    def _make(self, steps, chosen, suffix):
+        if steps > 0:
+            SpikesToNeurons._make(self, steps, chosen, suffix)
+
+
+def _at_once(projection):
+    """Pairs that are connected, without delay."""
+    return (projection.delay_steps == 0) & (projection.probability > 0)
+
+
+def _with_constants(projection, weight):
+    """Code for a weight, with the projection's own constants as numbers."""
+    code = sympy_to_str(weight)
+    given = projection.namespace or {}
+    found = {}
+    for name in sorted(names_in(weight) & set(given)):
+        try:
+            value = float(np.asarray(given[name]))
+        except (TypeError, ValueError):
+            raise ProjectionError(
+                f"'{name}' is {given[name]!r}; kicks without delay within "
+                f"{projection.source.whole.name!r} act within the time step and have "
+                "to be constant. Give a delay of one time step, or a number."
+            ) from None
+        found[name] = f"({value!r}*{get_unit(get_dimensions(given[name]))!r})"
+    return word_substitute(code, found)
+
+
+def acts_at_once(projection):
+    """Whether neurons have to be kicked within the time step, as densities are."""
+    source, target, rule = projection.source, projection.target, projection.rule
+    same = source.whole is target.whole and source.first == target.first
+    same = same and source.first is not None and source.size == target.size
+    if not same or rule.releases or rule.pair_parameters or len(rule.targets) > 1:
+        return False
+    at_once = _at_once(projection)
+    full = projection.probability[at_once] == 1
+    # Without weights there is no way to leave out a pair
+    if not at_once.any() or not full.all():
+        return False
+    if projection.weights is None and not at_once.all():
+        return False
+    names = names_in(rule.targets[0].weight) - {"N_pre", "N_post"}
+    if any(n.endswith(("_pre", "_post")) for n in names):
+        return False
+    variable, neurons = rule.targets[0].variable, source.whole
+    try:
+        find_threshold(neurons.events["spike"], variable, neurons)
+    except ValueError:
+        return False
+    return True
 
 
 class SpikesToPopulations(_SynapsesBased):
@@ -172,11 +281,11 @@ class SpikesToPopulations(_SynapsesBased):
         projection = self.projection
         axons = self._plastic(steps, suffix)
         target = projection.target.whole
-        columns = np.flatnonzero(chosen[0])
-        equations = [
-            *_pair_equations(projection),
-            SingleEquation(PARAMETER, "p", DIMENSIONLESS),
-        ]
+        matrices = number_matrices(projection)
+        matrices["p"] = with_unit(projection.probability, DIMENSIONLESS)
+        equations = Equations(
+            [SingleEquation(PARAMETER, n, matrix.dim) for n, matrix in matrices.items()]
+        )
         code, private = self._code(target)
         synapses = self._synapses(
             projection.source.group, target, equations, code, steps, suffix
@@ -187,29 +296,19 @@ class SpikesToPopulations(_SynapsesBased):
             synapses.variables.add_reference(
                 f"{array}_post", target, array, index="_postsynaptic_idx"
             )
-        neurons = len(projection.source.group)
-        populations = projection.target.populations[columns]
-        synapses.connect(
-            i=np.tile(np.arange(neurons), len(columns)),
-            j=np.repeat(populations, neurons),
-        )
-        self._fill(synapses, neurons, columns)
-
-    def _fill(self, synapses, neurons, columns):
-        projection = self.projection
-        probability = with_unit(projection.probability, DIMENSIONLESS)
-        matrices = {"p": probability, **projection.pair_parameters}
-        if projection.weights is not None:
-            matrices["w"] = projection.weights
+        # Every neuron acts on the populations that its own population is connected to
+        row = np.repeat(np.arange(projection.source.size), projection.source.sizes)
+        neurons, columns = np.nonzero(chosen[row])
+        synapses.connect(i=neurons, j=projection.target.populations[columns])
         for name, matrix in matrices.items():
-            values = np.repeat(np.asarray(matrix)[0, columns], neurons)
+            values = np.asarray(matrix)[row[neurons], columns]
             setattr(synapses, name, Quantity(values, dim=matrix.dim))
 
     def _code(self, target):
         lines, private = [], []
         sparse = np.any(self.projection.probability < 1)
         for t in self.projection.rule.targets:
-            weight = sympy_to_str(t.weight)
+            weight = sympy_to_str(with_numbers(t.weight))
             release = "" if t.release is None else f"*released_{t.release}"
             lines.append(f"{t.variable}_post += ({weight})*p{release}")
             if not sparse or not target.receive_private(t.variable):
@@ -230,28 +329,16 @@ class PopulationsToNeurons(_SynapsesBased):
         self.objects.extend(self.plasticity.objects)
 
     def _make(self, steps, chosen, suffix):
-        projection = self.projection
-        spikes = projection.source.whole.spikes
+        source = self.projection.source
+        spikes = source.whole.spikes
         spikes.hold_for(steps + 1)
-        for row in np.flatnonzero(chosen[:, 0]):
-            population = int(projection.source.populations[row])
-            first = int(np.sum(projection.source.whole.sizes[:population]))
-            last = first + projection.source.whole.sizes[population]
-            name = suffix if projection.shape[0] == 1 else f"{suffix}_from_{population}"
-            synapses = self._synapses(
-                spikes[first:last],
-                projection.target.group,
-                _pair_equations(projection),
-                self._statements(),
-                steps,
-                name,
-            )
-            self._add_releases(spikes, synapses)
-            synapses.connect(p=float(projection.probability[row, 0]))
-            if projection.weights is not None:
-                synapses.w = projection.weights[row, 0]
-            for parameter, value in projection.pair_parameters.items():
-                setattr(synapses, parameter, value[row, 0])
+        first = int(source.populations[0])
+        before = int(np.sum(source.whole.sizes[:first]))
+        edges = np.concatenate([[0], np.cumsum(source.sizes)])
+        some = spikes[before : before + int(edges[-1])]
+        synapses, pairs = self._between(Side(some, edges, first), steps, suffix)
+        self._add_releases(spikes, synapses)
+        pairs.connect(synapses, chosen)
 
     def _add_releases(self, spikes, synapses):
         offset = self.projection.rule.releases

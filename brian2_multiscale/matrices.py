@@ -5,9 +5,10 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
     DIMENSIONLESS,
     Quantity,
-    fail_for_dimension_mismatch,
     get_dimensions,
 )
+
+from .arguments import check_numbers
 
 __all__ = [
     "delay_matrix",
@@ -20,7 +21,7 @@ __all__ = [
 
 def pair_matrix(name, value, shape):
     """A value per (source, target) pair, as a `Quantity` of that shape."""
-    array = np.asarray(value, dtype=float)
+    array = check_numbers(name, value, None)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite, got {value}.")
     if array.ndim not in (0, 2) or (array.ndim == 2 and array.shape != shape):
@@ -40,7 +41,7 @@ def with_unit(array, dim):
 
 def source_vector(name, value, length):
     """A value per source population."""
-    array = np.asarray(value, dtype=float)
+    array = check_numbers(name, value, None)
     if array.ndim > 1 or (array.ndim == 1 and len(array) != length):
         raise ValueError(
             f"{name} belongs to the source: it must be one value or {length} of them, "
@@ -52,9 +53,13 @@ def source_vector(name, value, length):
 
 
 def probability_matrix(value, shape):
-    fail_for_dimension_mismatch(
-        value, error_message="p must be a probability, got {value}", value=value
-    )
+    """Probabilities of a synapse."""
+    if isinstance(value, str):
+        raise TypeError(
+            f"p must be a number or a matrix of numbers, got {value!r}. For a "
+            "condition make populations: N=[...], or parts of a group, group[:3200]."
+        )
+    check_numbers("p", value, kind="a probability")
     matrix = pair_matrix("p", value, shape)
     if np.any((matrix < 0) | (matrix > 1)):
         raise ValueError(f"p must be a probability between 0 and 1, got {value}.")
@@ -63,9 +68,7 @@ def probability_matrix(value, shape):
 
 def delay_matrix(value, shape, dt):
     """Delays in time steps."""
-    fail_for_dimension_mismatch(
-        value, second, "delay must be a time, got {value}", value=value
-    )
+    check_numbers("delay", value, second, "a time")
     matrix = np.asarray(pair_matrix("delay", value, shape))
     if np.any(matrix < 0):
         raise ValueError(f"delay must not be negative, got {value}.")
