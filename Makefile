@@ -54,6 +54,7 @@ bench: $(VENV)/extra-benchmark  ## every script in benchmarks/
 
 clean:  ## remove all that the other targets make
 	rm -rf .venv .venv-latest build dist output results
+	rm -rf docs/gallery docs/sg_execution_times.rst
 	rm -rf .cache .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
