@@ -41,6 +41,13 @@ QUICK = {
     "dt": 0.5 * ms,
     "target": "numpy",
 }
+# Random connections
+INHIBITION = {
+    "on_pre": "h_post += w",
+    "weights": -0.1 * mV,
+    "delay": 1 * ms,
+    "p": 0.5,
+}
 NOISY = "dv/dt = (I - v)/(20*ms) + 0.2*(20*ms)**-0.5*xi : 1\nI : 1"
 CROSSING = {"threshold": "v > 1", "reset": "v = 0", "method": "euler"}
 
@@ -62,7 +69,7 @@ def meso():
         **FIRING,
         **QUICK,
         drive={"mu": [16, 18] * mV},
-        projections=[{"on_pre": "h_post += w", "weights": -0.05 * mV, "delay": 1 * ms}],
+        projections=[INHIBITION],
     )
 
 
@@ -110,14 +117,15 @@ def test_runs_differ_and_results_do_not_depend_on_processes(meso):
         **FIRING,
         **QUICK,
         "drive": {"mu": [16, 18] * mV},
-        "projections": {
-            "on_pre": "h_post += w",
-            "weights": -0.05 * mV,
-            "delay": 1 * ms,
-        },
+        "projections": INHIBITION,
     }
+    np.random.seed(5)
     with ProcessPoolExecutor(1, get_context("fork")) as pool:
         again = compare_scales([200, 50], MODEL, **arguments, executor=pool)
+    # ... nor do the random numbers of the user's own script
+    after = np.random.random()
+    np.random.seed(5)
+    assert after == np.random.random()
     for scale in meso.scales:
         first, second_ = counts(meso, scale)
         assert np.any(first != second_)

@@ -1,4 +1,4 @@
-"""The pages in docs/: every Python block runs, every public name is described."""
+"""README and the pages in docs/: every Python block runs, every name is described."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 import brian2_multiscale
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
 
 #: A block that is too slow, or needs what only a user has, says so above it
 FENCE = re.compile(
@@ -51,7 +51,7 @@ def test_every_public_name_has_one_place_in_the_reference():
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [*PAGES, DOCS.parent / "README.md"]:
+    for page in PAGES:
         targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
         local = [t for t in targets if "://" not in t and not t.startswith("gallery/")]
         missing = [t for t in local if not (page.parent / t).exists()]

@@ -228,7 +228,11 @@ def as_text(comparison):
 
 
 def _notes(comparison):
-    return [f"{scale}: {note}" for scale, note in comparison.notes.items()]
+    lines = []
+    for note in dict.fromkeys(comparison.notes.values()):
+        scales = [s for s, one in comparison.notes.items() if one == note]
+        lines.append(f"{', '.join(scales)}: {note}")
+    return lines
 
 
 def as_html(comparison):

@@ -1,6 +1,6 @@
 """Simulations of a comparison: one scale, one or several seeds."""
 
-import resource
+import os
 import shutil
 import tempfile
 import time
@@ -43,11 +43,8 @@ def simulate(task):
     with quiet():
         if task.target == "cpp_standalone":
             return _standalone(task)
-        before, prefs.codegen.target = prefs.codegen.target, task.target
-        try:
+        with _unchanged(task.target):
             return [_in_process(task, number) for number in task.seeds]
-        finally:
-            prefs.codegen.target = before
 
 
 def check_task(task):
@@ -58,13 +55,21 @@ def check_task(task):
     """
     sizes = [min(n, _FEW) for n in check_sizes(task.arguments["N"])]
     small = replace(task, arguments={**task.arguments, "N": sizes})
-    before, prefs.codegen.target = prefs.codegen.target, "numpy"
+    with quiet(), _unchanged("numpy"):
+        network, _, _ = _build(small)
+        network.run(0 * second)
+
+
+@contextmanager
+def _unchanged(target):
+    """Another target for a while; random numbers go on afterwards as before."""
+    before, state = prefs.codegen.target, get_device().get_random_state()
+    prefs.codegen.target = target
     try:
-        with quiet():
-            network, _, _ = _build(small)
-            network.run(0 * second)
+        yield
     finally:
         prefs.codegen.target = before
+        get_device().set_random_state(state)
 
 
 @contextmanager
@@ -83,8 +88,8 @@ def quiet():
 
 
 def _in_process(task, number):
-    network, group, monitors = _build(task)
     seed(number)
+    network, group, monitors = _build(task)
     network.run(0 * second)  # compiles
     start = time.process_time()
     network.run(task.duration * second)
@@ -94,9 +99,13 @@ def _in_process(task, number):
 def _standalone(task):
     """One folder for all seeds: only what differs is compiled again."""
     folder = tempfile.mkdtemp()
+    before = prefs.devices.cpp_standalone.extra_make_args_unix
+    # Brian2 2.9 would start as many compilers as there are files
+    prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
     try:
         return [_program(task, number, folder) for number in task.seeds]
     finally:
+        prefs.devices.cpp_standalone.extra_make_args_unix = before
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -105,8 +114,8 @@ def _program(task, number, folder):
     try:
         get_device().reinit()
         get_device().activate(directory=folder, build_on_run=False)
-        network, group, monitors = _build(task)
         seed(number)
+        network, group, monitors = _build(task)
         network.run(task.duration * second)
         get_device().build(directory=folder, run=False)
         start = _time_of_children()
@@ -117,8 +126,8 @@ def _program(task, number, folder):
 
 
 def _time_of_children():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _build(task):
