@@ -13,6 +13,7 @@ from brian2 import (
     defaultclock,
     ms,
     mV,
+    prefs,
     seed,
 )
 from projection_models import (
@@ -27,7 +28,7 @@ from projection_models import (
 )
 from targets import TARGETS, assert_targets_agree, run_on_targets
 
-from brian2_multiscale import MesoscopicGroup, Projection
+from brian2_multiscale import MesoscopicGroup, Projection, population
 
 KINDS = ("populations", "neurons")
 PAIRINGS = [(a, b) for a in KINDS for b in KINDS]
@@ -453,3 +454,27 @@ def test_voltage_steps_of_a_population():
     found = recorded([source, *projections], [target, single], 20, "v")
     np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-18)
     assert found.max() == pytest.approx(2e-3 * 0.99, rel=0.2)
+
+
+@pytest.mark.parametrize("source", ["spiking", "mesoscopic"])
+@pytest.mark.parametrize("target", ["spiking", "mesoscopic"])
+def test_constants_of_the_groups_are_known_to_their_projection(source, target):
+    model = "dv/dt = -v/(10*ms) : volt\nrho = 20*Hz : Hz"
+    ends = [
+        population(
+            20,
+            model,
+            hazard="rho",
+            reset="v = 0*mV",
+            scale=scale,
+            namespace={"tau_f": 100 * ms, "U": 0.3},
+        )
+        for scale in (source, target)
+    ]
+    synapses = Projection(
+        *ends, "du/dt = (U - u)/tau_f : 1", "v_post += u*mV; u += U*(1 - u)"
+    )
+    prefs.codegen.target = "numpy"
+    Network(*ends, synapses).run(1 * ms)
+    # At rest from the beginning
+    assert synapses.rest() == [{"u": pytest.approx(0.3)}]
