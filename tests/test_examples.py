@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,37 @@ def test_populations_with_plasticity(tmp_path):
 def test_column(tmp_path):
     name = "Schwalger_Deger_Gerstner_2017"
     run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    assert is_png(tmp_path / f"{name}.png")
+
+
+def test_column_at_every_scale(tmp_path):
+    name = "column_at_every_scale"
+    output = run_script([ROOT / "examples" / f"{name}.py"], tmp_path)
+    rates = {
+        label: np.array(rows(output, f"static, {label}")[0])[:8]
+        for label in ("spiking", "mesoscopic", "mixed")
+    }
+    for scale in ("mesoscopic", "mixed"):
+        assert rates[scale] == pytest.approx(rates["spiking"], rel=0.35)
+    # Receptors are slow: layer 5 fires less, the others as before.
+    receptors = np.array(rows(output, "receptors, mixed")[0])[:8]
+    assert np.all(receptors[4:6] < rates["mixed"][4:6])
+    assert is_png(tmp_path / f"{name}.png")
+
+
+def test_converted_networks(tmp_path):
+    name = "converted_networks"
+    output = run_script([ROOT / "examples" / f"{name}.py"], tmp_path)
+    changed = {
+        "CUBA": "population, Projection",
+        "COBAHH": "TableFunction",
+        "Wang": "TabulatedSynapses",
+    }
+    for network, variant in changed.items():
+        before, after = (
+            rows(output, f"{network}, {v}:")[0][0] for v in ("Brian2", variant)
+        )
+        assert 1 < before and after == pytest.approx(before, rel=0.3)
     assert is_png(tmp_path / f"{name}.png")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brian2.core.preferences import prefs
+from brian2.equations.equations import Equations
 from brian2.units.fundamentalunits import DimensionMismatchError
 from brian2.units.stdunits import Hz, ms, mV, nS
 from mechanism_texts import SCHEME, SYNAPSE, write
@@ -19,6 +20,7 @@ from brian2_multiscale.mechanisms import (
     list_mechanisms,
 )
 from brian2_multiscale.mechanisms import search as search_module
+from brian2_multiscale.tables import tabulate
 
 FILES = sorted(builtin_equations().rglob("*.eqs"))
 
@@ -236,6 +238,17 @@ def test_unreadable_files(tmp_path):
         Mechanism(tmp_path / "lati.eqs")
     with pytest.raises(MechanismError, match="folder"):
         Mechanism(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["ds/dt = -s/(5*ms) : 1", "C <-> O : a, b", "s\nx"])
+def test_a_model_is_no_name(text):
+    for make in (Mechanism, tabulate):
+        with pytest.raises(
+            MechanismError, match="is a model, not.*Equations.*from_text"
+        ):
+            make(text)
+    with pytest.raises(MechanismError, match="not by.*Mechanism.from_text"):
+        tabulate(Equations("ds/dt = -s/(5*ms) : 1"))
 
 
 # -- search ----------------------------------------------------------------------------

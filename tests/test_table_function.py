@@ -302,10 +302,25 @@ BAD = {
     "extrapolate": (
         {"x": (0, 1, 5), "extrapolate": "wrap"},
         ValueError,
-        "'wrap', must be one of",
+        "must be 'raise' or 'clip'.*, got 'wrap'",
     ),
     "tolerance": ({"x": (0, 1), "tolerance": 0}, ValueError, "between 0 and 1"),
     "units": ({"x": (0 * mV, 1 * mV, 5)}, DimensionMismatchError, "inconsistent units"),
+    "axis without unit": (
+        {"function": "exp(-(x + 65*mV)/(80*mV))/ms", "x": (-100, 50, 5)},
+        DimensionMismatchError,
+        r"axis 'x' = \(-100, 50\) must have the unit volt.*write x=\(lo\*volt",
+    ),
+    "second axis": (
+        {"function": "a/ms*(b - 1*mV)", "a": (0, 1, 3), "b": (0 * nS, 1 * nS, 3)},
+        DimensionMismatchError,
+        r"axis 'b' = \(0. S, 1. nS\) must have the unit volt",
+    ),
+    "no axis to blame": (
+        {"function": "x + 1*mV + 1*ms", "x": (0, 1, 3)},
+        DimensionMismatchError,
+        "^(?!axis).*inconsistent units",
+    ),
     "unknown name": (
         {"function": "x + nothing", "x": (0, 1, 5)},
         KeyError,

@@ -242,6 +242,32 @@ def test_dense_bursts_are_counted_and_reported(tables):
     assert np.isfinite(target.g[0])
 
 
+def test_values_that_are_lost_are_reported_once(tables):
+    source = source_group()
+    target = NeuronGroup(3, "g : siemens", name="cells")
+    synapses = TabulatedSynapses(source, target, tables["ampa"], "g", name="quiet")
+    synapses.connect(j="i")
+    synapses.w = 1
+    net = Network(source, target, synapses)
+    with catch_logs(only_from=("brian2_multiscale",)) as logs:
+        net.run(3 * ms)  # nothing is lost, during the response neither
+        assert target.g[0] > 0 * nS
+        net.run(1 * ms)
+    assert not logs
+    other = NeuronGroup(3, "g : siemens", name="others")
+    late = TabulatedSynapses(source_group("late"), other, tables["ampa"], "g", name="l")
+    late.connect(j="i")
+    late.w = 1
+    other.g = 5 * nS
+    with catch_logs(only_from=("brian2_multiscale",)) as logs:
+        net = Network(late.source, other, late)
+        for _ in range(2):
+            net.run(0.2 * ms)
+    np.testing.assert_array_equal(other.g[:], 0)
+    assert [n for _, n, _ in logs if n.endswith("lost_values")] and len(logs) == 1
+    assert "values given to 'g' of 'others' are lost: 'l'" in logs[0][2]
+
+
 def test_the_numbers_of_exponentials_are_pooled_per_neuron(tables):
     target = NeuronGroup(7, "g : siemens", name="pooling")
     synapses = TabulatedSynapses(

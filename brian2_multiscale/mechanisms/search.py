@@ -24,6 +24,13 @@ ENVIRONMENT = "BRIAN2_EQUATIONS"
 #: Group of the entry points by which an installed package offers its files.
 ENTRY_POINTS = "brian2_multiscale.equations"
 _SUFFIX = ".eqs"
+# Equations and reactions
+_MODEL = re.compile(r"\bd\w+\s*/\s*dt\s*=|->|\n")
+_FOR_TEXT = (
+    "equations and reactions become a mechanism by a head that says what a spike does "
+    "(on_pre) and what comes out (output): Mechanism.from_text(text), see "
+    "docs/mechanism_files.md."
+)
 
 
 def _levels():
@@ -113,7 +120,10 @@ def find_mechanism(name_or_path, beside=None):
     if not isinstance(name_or_path, str | os.PathLike):
         reason = "name_or_path: a mechanism is given by name or path, not by "
         reason += repr(name_or_path)
-        raise MechanismError(reason, fix="Write Mechanism('lif').")
+        raise MechanismError(reason, fix=f"Write Mechanism('lif'); {_FOR_TEXT}")
+    if isinstance(name_or_path, str) and _MODEL.search(name_or_path):
+        reason = f"{name_or_path!r} is a model, not the name or path of a mechanism"
+        raise MechanismError(reason, fix=_FOR_TEXT[0].upper() + _FOR_TEXT[1:])
     if is_path(name_or_path):
         return _existing(Path(name_or_path).expanduser())
     if beside is not None and (beside / (name_or_path + _SUFFIX)).is_file():

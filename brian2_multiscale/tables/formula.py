@@ -5,13 +5,30 @@ import numbers
 
 import numpy as np
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
-from brian2.units.fundamentalunits import Quantity, get_dimensions
+from brian2.units.allunits import (
+    amp,
+    hertz,
+    kelvin,
+    metre,
+    molar,
+    second,
+    siemens,
+    volt,
+)
+from brian2.units.fundamentalunits import (
+    DimensionMismatchError,
+    Quantity,
+    get_dimensions,
+)
 from brian2.utils.stringtools import get_identifiers
 
 from ..arguments import check_numbers
 from ..kinetics.evaluation import dimensions_of, evaluate, free_names
 
 __all__ = ["plain_function"]
+
+#: Tried for an axis with which an expression is inconsistent
+_UNITS = [volt, second, hertz, amp, siemens, molar, kelvin, metre, 1]
 
 
 def plain_function(function, ranges, namespace):
@@ -86,8 +103,28 @@ def _from_expression(expression, ranges, namespace):
             expression, {**values, **dict(zip(ranges, quantities, strict=True))}
         )
 
-    with_units.dimension = dimensions_of(expression, {**values, **arguments})
+    try:
+        with_units.dimension = dimensions_of(expression, {**values, **arguments})
+    except DimensionMismatchError as error:
+        raise _with_axis(error, expression, values, ranges) from None
     return with_units
+
+
+def _with_axis(error, expression, values, ranges):
+    """The error that names the axis whose unit is to blame, if there is one."""
+    for key, (lo, hi) in ranges.items():
+        for unit in _UNITS:
+            changed = {other: first for other, (first, _) in ranges.items()}
+            try:
+                dimensions_of(expression, {**values, **changed, key: 1 * unit})
+            except DimensionMismatchError:
+                continue
+            return DimensionMismatchError(
+                f"axis '{key}' = ({lo}, {hi}) must have the unit {unit!r}, because "
+                f"'{expression}' uses '{key}' with it: write {key}=(lo*{unit!r}, "
+                f"hi*{unit!r}). ({error})"
+            )
+    return error
 
 
 def _resolved(expression, ranges, namespace):

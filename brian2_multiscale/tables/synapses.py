@@ -112,7 +112,8 @@ class TabulatedSynapses(Synapses):
     densest burst that it knows; `outside` counts them, and after a run in runtime
     mode they are reported once.
 
-    Nothing else may write to a target variable. Synapses from several sources may use
+    Nothing else may write to a target variable, and values that it is given before a
+    run are lost (with a warning in runtime mode). Synapses from several sources may use
     the same table for it; they share one pool.
     """
 
@@ -277,7 +278,23 @@ class TabulatedSynapses(Synapses):
             self._prepare_terminals()
         if isinstance(get_device(), RuntimeDevice):
             self._check_delay(self.pre.variables["delay"].get_value())
+            self._warn_of_lost_values()
         super().before_run(run_namespace)
+
+    def _warn_of_lost_values(self):
+        """Values of the targets that no response has caused."""
+        for name, pool in self.pools.items():
+            decays = range(1, len(pool.taus) + 1)
+            caused = any(np.any(pool.variables[f"z{k}"].get_value()) for k in decays)
+            if not caused and np.any(_whole(self.target).variables[name].get_value()):
+                logger.warn(
+                    f"The values given to '{name}' of '{self.target.name}' are lost: "
+                    f"'{self.name}' writes the sum of its responses there in every "
+                    "time step. Let spikes arrive at the beginning, or add a variable "
+                    "of your own in the equations.",
+                    "lost_values",
+                    once=True,
+                )
 
     def _prepare_terminals(self):
         # The standalone device only declares the synapses that it finds in a network
