@@ -1,7 +1,7 @@
 """compare_scales: runs, seeds, drives, intervals, and what it refuses."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
@@ -205,6 +205,9 @@ def test_intervals_from_spikes():
 
     # Fewer than fifty intervals are none
     assert spike_intervals(Monitor, [2, 1], 0, 1) == [None, None]
+    # ... and so are those that are not much shorter than the run
+    Monitor.i, Monitor.t = np.repeat(np.arange(100), 2), np.tile([0.0, 0.2], 100)
+    assert spike_intervals(Monitor, [100], 0, 1) == [None]
     times = np.cumsum(np.tile([0.01, 0.03], 100))
     Monitor.i, Monitor.t = np.zeros(200, dtype=int), times
     ((mean, cv), other) = spike_intervals(Monitor, [1, 1], 0, 4)
@@ -218,13 +221,19 @@ def test_the_pool_has_an_exponential_tail():
     mean, cv = _moments_of_flow(flow, age, rate, 0.05)
     assert mean == pytest.approx(0.1) and cv == pytest.approx(0.5)
     assert _moments_of_flow(0 * flow, age, rate, 0.05) is None
+    # Of neurons that fire at a rate that varies, the age is not known
+    flow, rate = (
+        np.array([[1.0, 1.0], [5.0, 2.0]]),
+        np.array([[20.0, 20.0], [20.0, 5.0]]),
+    )
+    assert _moments_of_flow(flow, np.zeros((2, 2)), rate, 0.05) is None
 
 
 def test_neurons_of_a_cohort_that_differ_have_no_intervals():
     adapting = MODEL + "dw/dt = -w/(100*ms) : volt\n"
     adapting = adapting.replace("mu - v + h", "mu - v + h - w")
     firing = {**FIRING, "reset": "v = 0*mV; w += 0.3*mV"}
-    quick = {**QUICK, "seeds": 1}
+    quick = {**QUICK, "seeds": 1, "duration": 2 * second}
     found = compare_scales(100, adapting, **firing, **quick, drive={"mu": 18 * mV})
     assert found.recordings["mesoscopic"][0].intervals is None
     assert found.recordings["spiking"][0].intervals[0] is not None
@@ -265,6 +274,8 @@ BAD = {
     "report": ("loud", "report must be"),
     "tolerances": ({"speed": 0.1}, "speed"),
     "confidence": (95, "confidence must be"),
+    "connect": (lambda group: [], "connect must be a function at module level"),
+    "scale": ("spiking", "no argument 'scale'"),
     "memory_of_elephants": (1, "no argument 'memory_of_elephants'"),
 }
 
@@ -281,6 +292,18 @@ def test_bad_arguments(name):
 def test_a_scale_that_the_model_does_not_admit_says_why():
     with pytest.raises(ValueError, match="does not admit.*MesoscopicGroup"):
         compare_scales(100, MODEL, **FIRING, **QUICK, scales=["density"])
+
+
+def test_parameters_without_a_value_are_no_zeros():
+    with pytest.raises(ValueError, match="'mu' of the model has no value"):
+        compare_scales(100, MODEL, **FIRING, **QUICK)
+
+
+def test_threads_share_random_numbers():
+    with ThreadPoolExecutor(1) as pool, pytest.raises(TypeError, match="processes"):
+        compare_scales(
+            100, MODEL, **FIRING, **QUICK, drive={"mu": 1 * mV}, executor=pool
+        )
 
 
 def test_units_of_a_drive():

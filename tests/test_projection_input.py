@@ -10,13 +10,15 @@ from brian2 import (
     NeuronGroup,
     PoissonGroup,
     SpikeGeneratorGroup,
+    SpikeMonitor,
     defaultclock,
     ms,
     mV,
+    prefs,
 )
 from projection_models import DT, FACILITATING, PLASTIC, SHORT
 
-from brian2_multiscale import MesoscopicGroup, Projection
+from brian2_multiscale import MesoscopicGroup, Projection, SpikingGroup
 from brian2_multiscale.projections import ProjectionError
 
 MODEL = """
@@ -351,3 +353,85 @@ def test_clocks_that_differ(populations):
 @pytest.mark.parametrize("model", [3, None, ["dx/dt = -x/ms : 1"]])
 def test_models_are_strings(group, model):
     refuse(group, group, TypeError, "model must be a string or Equations", model=model)
+
+
+def test_what_has_been_used_cannot_be_changed():
+    group = NeuronGroup(2, "v : 1", threshold="v > 1", reset="v = 0")
+    projection = Projection(group, group, on_pre="v_post += w", weights=0.1)
+    for name in ("p", "w", "weights", "delay"):
+        with pytest.raises(AttributeError, match=f"'{name}'.*cannot be changed"):
+            setattr(projection, name, 1)
+    with pytest.raises(TypeError, match="connected already"):
+        projection.connect(p=0.1)
+
+
+def test_names_of_the_target_need_no_suffix():
+    group = NeuronGroup(2, "v : 1\ng : 1", threshold="v > 1", reset="v = 0")
+    projection = Projection(group, group, on_pre="g += w*v; v -= 1", weights=0.1)
+    assert projection.rule.on_pre == "g_post += w*v_post; v_post -= 1"
+    assert {t.variable for t in projection.rule.targets} == {"g", "v"}
+
+
+def integrators(sizes=(50, 50)):
+    group = SpikingGroup(
+        sizes, "dv/dt = (1.2 - v)/(10*ms) : 1", threshold="v > 1", reset="v -= 1"
+    )
+    group.neurons.v = "i/100.0"
+    return group
+
+
+def spikes_with(use):
+    """Spikes of a group in 50 ms with kicks without delay, used in some way."""
+    prefs.codegen.target = "numpy"
+    group = integrators()
+    kicks = Projection(group, group, on_pre="v_post += w", weights=0.5 / 100)
+    network, monitor = Network(group), SpikeMonitor(group.spikes)
+    network.add(monitor)
+    use(network, kicks)
+    network.run(50 * ms)
+    return monitor.num_spikes
+
+
+def test_kicks_within_the_step_are_those_of_an_active_projection():
+    with_kicks = spikes_with(lambda network, kicks: network.add(kicks))
+
+    def inactive(network, kicks):
+        network.add(kicks)
+        kicks.active = False
+
+    without = spikes_with(inactive)
+    assert with_kicks > without > 0
+    assert spikes_with(lambda network, kicks: None) == without
+
+
+def test_kicks_within_the_step_are_of_the_whole_group():
+    group = integrators()
+    with pytest.raises(ProjectionError, match="projection of the whole group"):
+        Projection(group[0], group, on_pre="v_post += w", weights=0.1)
+    Projection(group[0], group, on_pre="v_post += w", weights=0.1, delay=1 * ms)
+
+
+@pytest.mark.parametrize("name", ["i_post", "i_pre", "j", "N"])
+def test_indices_mean_something_else_at_every_scale(name):
+    group = integrators()
+    with pytest.raises(ProjectionError, match=f"'{name}'.*means neurons"):
+        Projection(group, group, on_pre=f"v_post += 0.1*{name}", delay=1 * ms)
+
+
+def test_full_connections_are_full_with_multapses():
+    prefs.codegen.target = "numpy"
+    group = integrators((4, 6))
+    p = [[1, 0.5], [0.5, 1]]
+    projection = Projection(
+        group, group, on_pre="v += w", weights=0.1, p=p, multapses=True, delay=1 * ms
+    )
+    (synapses,) = projection.way.objects
+    numbers = np.zeros((10, 10), dtype=int)
+    np.add.at(numbers, (synapses.i, synapses.j), 1)
+    np.testing.assert_array_equal(numbers[:4, :4], 1)
+    np.testing.assert_array_equal(numbers[4:, 4:], 1)
+    np.testing.assert_array_equal(numbers[4:, :4].sum(axis=0), 3)
+    np.testing.assert_array_equal(numbers[:4, 4:].sum(axis=0), 2)
+    network = Network(group, projection)
+    network.run(1 * ms)
+    assert "projection" in " ".join(network.get_states())

@@ -16,7 +16,7 @@ from brian2.core.base import BrianObjectException
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 
-__all__ = ["OwnTemplates", "check_tools", "target_class"]
+__all__ = ["ExportsArrays", "OwnTemplates", "check_tools", "target_class"]
 
 
 def _with_own_templates(base, folder):
@@ -144,3 +144,17 @@ class OwnTemplates:
             self.codeobj_class = user_choice
         _check_compiled(code, self)
         return code
+
+
+class ExportsArrays:
+    """Mix-in for a `Group` with indices that only exist within generated code."""
+
+    def get_states(self, vars=None, *args, **kwds):
+        """As Brian2's, which does not leave out what cannot be read from outside."""
+        if vars is None:
+            found, index = self.variables, self.variables.indices
+            arrays = [n for n, v in found.items() if hasattr(v, "size")]
+            own = [n for n in arrays if index[n] in ("_idx", "0")]
+            vars = sorted(n for n in own if not n.startswith("_"))
+        kwds["level"] = kwds.get("level", 0) + 1
+        return super().get_states(vars, *args, **kwds)

@@ -9,7 +9,7 @@ from brian2.utils.logger import get_logger
 
 from ..codegen.exponential import inline_exp
 from ..codegen.sources import cpp_text
-from ..codegen.targets import OwnTemplates
+from ..codegen.targets import ExportsArrays, OwnTemplates
 from ..numerics.density.step import density_step
 
 __all__ = ["DensityUpdater"]
@@ -20,7 +20,7 @@ logger = get_logger(__name__)
 _TOO_MUCH_BELOW = 1e-3
 
 
-class DensityUpdater(OwnTemplates, CodeRunner, Group):
+class DensityUpdater(ExportsArrays, OwnTemplates, CodeRunner, Group):
     """One code object for all populations of a `DensityGroup` (private)."""
 
     template_name = "multiscale_density_step"
@@ -106,8 +106,15 @@ class DensityUpdater(OwnTemplates, CodeRunner, Group):
             "_silent": silent,
         }
         for name, values in integers.items():
-            values = np.asarray(values, dtype=np.int32)
-            v.add_array(name, len(values), dtype=np.int32, values=values, constant=True)
+            # Read-only, so that they are still known when a second run is built
+            v.add_array(
+                name,
+                len(values),
+                dtype=np.int32,
+                values=np.asarray(values, dtype=np.int32),
+                constant=True,
+                read_only=True,
+            )
         numbers = {
             "_width": [g.width for g in grids],
             "_top": [g.top for g in grids],

@@ -9,7 +9,7 @@ from ..codegen.binomial import binomial_draw
 from ..codegen.exponential import inline_exp
 from ..codegen.limits import at_least, at_most, select
 from ..codegen.normal import standard_normal
-from ..codegen.targets import OwnTemplates
+from ..codegen.targets import ExportsArrays, OwnTemplates
 from . import regularity
 
 __all__ = ["PopulationUpdater"]
@@ -18,7 +18,7 @@ _INDICES = ("_pop_idx", "_old_idx", "_pool_idx", "_newest_idx", "_edge_idx")
 _COUNTS = ("survivors", "survivors_variance", "lastspike")
 
 
-class PopulationUpdater(OwnTemplates, CodeRunner, Group):
+class PopulationUpdater(ExportsArrays, OwnTemplates, CodeRunner, Group):
     """One code object for all populations of a `MesoscopicGroup` (private)."""
 
     def __init__(self, group):

@@ -33,6 +33,8 @@ class End:
         Single neurons: where the populations begin in `group`, and where the last ends.
     first : int or None
         Index of the first population if the neurons have a variable ``population``.
+    owner : `SpikingGroup` or None
+        Whose neurons these are.
     """
 
     group: Group
@@ -40,6 +42,7 @@ class End:
     populations: np.ndarray | None
     edges: np.ndarray | None = None
     first: int | None = None
+    owner: SpikingGroup | None = None
 
     @property
     def is_population(self):
@@ -73,7 +76,7 @@ def _end(group):
         neurons = whole.neurons
         if (start, stop) != (0, len(whole)):
             neurons = neurons[int(edges[0]) : int(edges[-1])]
-        return End(neurons, whole.neurons, None, edges - edges[0], start)
+        return End(neurons, whole.neurons, None, edges - edges[0], start, whole)
     return End(group, whole, None, np.array([0, stop - start]))
 
 

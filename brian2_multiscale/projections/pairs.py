@@ -124,20 +124,20 @@ class Pairs:
 
     def connect(self, synapses, chosen):
         """Make the synapses of the chosen pairs (boolean matrix), set parameters."""
-        for name, table in self.tables.items():
-            synapses.variables._add_variable(name, table)
         p = np.where(chosen, self.projection.probability, 0)
         if self.projection.multapses:
-            self._choose_sources(synapses, p)
-        else:
-            self._choose_targets(synapses, p)
+            # All to all is all to all
+            self._choose_sources(synapses, np.where(p < 1, p, 0))
+            p = np.where(p < 1, 0, p)
+        self._choose_targets(synapses, p)
         if self.single:
             for name, matrix in self.matrices.items():
                 setattr(synapses, name, matrix[0, 0])
 
     def _choose_targets(self, synapses, p):
         if self.single:
-            synapses.connect(p=float(p[0, 0]))
+            if p[0, 0] > 0:
+                synapses.connect(p=float(p[0, 0]))
             return
         edges = self.target.edges
         for column in np.flatnonzero(p.any(axis=0)):
@@ -171,5 +171,5 @@ class Pairs:
             dt=1 * second,
             name=f"{self.projection.name}_{name}{self.suffix}",
         )
-        synapses.variables._add_variable(name, table)
+        synapses.namespace[name] = table
         return f"{name}(({side.index(suffix)} + 0.5)*second)"

@@ -6,10 +6,10 @@ from brian2.core.variables import Subexpression
 from brian2.devices.device import get_device
 from brian2.synapses.synapses import Synapses
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import get_unit
 
 from ..arguments import check_choice, check_flag, check_handed_on, check_mapping
 from ..callers import user_namespace
+from ..codegen.arrays import unit_name
 from ..matrices import delay_matrix, pair_matrix, probability_matrix, source_vector
 from .ends import find_source, find_target
 from .populations import PopulationsToPopulations
@@ -20,6 +20,8 @@ from .spiking import (
     SpikesToNeurons,
     SpikesToPopulations,
     acts_at_once,
+    check_indices,
+    check_parts,
 )
 
 __all__ = ["Projection"]
@@ -31,6 +33,9 @@ _WAYS = {
     (False, False): SpikesToNeurons,
 }
 
+
+#: What has been used when a projection is made
+_FIXED = ("p", "w", "weights", "delay", "parameters", "on_pre", "model")
 
 #: Variables of populations that are results
 _COMPUTED = ("n", "A", "A_expected", "event_size")
@@ -117,7 +122,9 @@ class Projection(BrianObject):
     *Spiking populations* (`SpikingGroup`). Every neuron has synapses of its own with
     the probability `p` (with `multapses`, every neuron has the expected number of
     synapses, from any sources). All-to-all kicks without delay of the variable that
-    the threshold compares act within the time step, as in densities (`Cascade`).
+    the threshold compares act within the time step, as in densities (`Cascade`), and
+    have to be one projection of the whole group. With ``p < 1`` they arrive at the end
+    of the step, as with `Synapses`.
 
     *Populations as source.* The amount that `n` neurons release is normal around its
     mean, with the variance of the neurons that fire. Towards single neurons each spike
@@ -181,12 +188,33 @@ class Projection(BrianObject):
         self._check_target()
         BrianObject.__init__(self, clock=clock, when="synapses", order=order, name=name)
         self.namespace = namespace
-        self.known = user_namespace() if namespace is None else namespace
+        self.known = namespace
+        if namespace is None:
+            self.known = {**user_namespace(), **self.constants}
         self.way = self._way()(self)
         self.contained_objects.extend(self.way.objects)
+        self._is_made = True
+
+    def __setattr__(self, name, value):
+        if name in _FIXED and "_is_made" in self.__dict__:
+            raise AttributeError(
+                f"{name!r} of {self.name!r} cannot be changed: give p, weights and "
+                "delay when you make the projection."
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def constants(self):
+        """Constants of the strings: those given, otherwise those of both ends."""
+        if self.namespace is not None:
+            return self.namespace
+        ends = self.target.whole, self.source.whole
+        return {n: v for end in ends for n, v in (end.namespace or {}).items()}
 
     def _way(self):
         ends = self.source.is_population, self.target.is_population
+        check_indices(self)
+        check_parts(self)
         if not any(ends) and acts_at_once(self):
             return SpikesAtOnce
         return _WAYS[ends]
@@ -194,7 +222,7 @@ class Projection(BrianObject):
     @property
     def private_share(self):
         """Variance of the number of synapses between two neurons, in generated code."""
-        return "p" if self.multapses else "p*(1 - p)"
+        return "p*int(p < 1)" if self.multapses else "p*(1 - p)"
 
     def rest(self):
         """
@@ -271,7 +299,7 @@ class Projection(BrianObject):
                 self.pair_parameters[name] = value
             if value.dim is not dim:
                 raise ProjectionError(
-                    f"Parameter '{name}' must have the unit {get_unit(dim)!r}, "
+                    f"Parameter '{name}' must have the unit {unit_name(dim)}, "
                     f"got {given[name]}."
                 )
         missing = known - set(given) - ({"w"} if self.weights is not None else set())
@@ -291,6 +319,8 @@ class Projection(BrianObject):
                     f"{sorted(getattr(group, 'equations', {}))}."
                 )
             self._check_reachable(group, target.variable)
+            if self.target.owner is not None:
+                self.target.owner.average(target.variable)
             if self.target.is_population:
                 self._check_weight_of_populations(target)
 

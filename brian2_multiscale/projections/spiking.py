@@ -6,14 +6,10 @@ import numpy as np
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
 from brian2.parsing.sympytools import sympy_to_str
 from brian2.synapses.synapses import Synapses
-from brian2.units.fundamentalunits import (
-    DIMENSIONLESS,
-    Quantity,
-    get_dimensions,
-    get_unit,
-)
+from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_dimensions
 from brian2.utils.stringtools import word_substitute
 
+from ..codegen.arrays import unit_name
 from ..codegen.straightline import emit, names_in, symbol
 from ..matrices import with_unit
 from ..spiking.cascade import Cascade
@@ -28,6 +24,8 @@ __all__ = [
     "SpikesToNeurons",
     "SpikesToPopulations",
     "acts_at_once",
+    "check_indices",
+    "check_parts",
 ]
 
 
@@ -51,7 +49,7 @@ class _Axons:
             on_pre=self._statements(rule, names),
             method="exact",
             delay=steps * whole.clock.dt,
-            namespace=projection.namespace,
+            namespace=projection.constants,
             clock=whole.clock,
             name=f"{projection.name}_plasticity{suffix}",
         )
@@ -125,7 +123,7 @@ class _SynapsesBased:
             suffix = f"_{k}" if k else ""
             self._make(int(delay), used & (steps == delay), suffix)
 
-    def _synapses(self, source, target, equations, on_pre, steps, suffix):
+    def _synapses(self, source, target, equations, on_pre, steps, suffix, tables=None):
         projection = self.projection
         clock = projection.source.whole.clock
         synapses = Synapses(
@@ -134,7 +132,7 @@ class _SynapsesBased:
             model=equations,
             on_pre=on_pre,
             delay=steps * clock.dt,
-            namespace=projection.namespace,
+            namespace={**projection.constants, **(tables or {})},
             clock=clock,
             name=f"{projection.name}_synapses{suffix}",
         )
@@ -153,6 +151,7 @@ class _SynapsesBased:
             self._statements(pairs),
             steps,
             suffix,
+            pairs.tables,
         )
         return synapses, pairs
 
@@ -203,8 +202,13 @@ class SpikesAtOnce(_SynapsesBased):
     """
 
     def __init__(self, projection):
-        self._make_cascade(projection, _at_once(projection))
+        self.cascade = self._make_cascade(projection, _at_once(projection))
+        self.cascade.waits = True
         super().__init__(projection)
+
+    def begin(self, run_namespace):
+        """The projection is active and in the network."""
+        self.cascade.start_kicking()
 
     @staticmethod
     def _make_cascade(projection, chosen):
@@ -214,7 +218,14 @@ class SpikesAtOnce(_SynapsesBased):
         if weights is not None:
             weights = with_unit(np.where(chosen, weights, 0), weights.dim)
         edges = source.edges.tolist()
-        Cascade(
+        if isinstance(source.whole.thresholder["spike"], Cascade):
+            raise ProjectionError(
+                f"{projection.name!r} gives kicks without delay within "
+                f"{source.owner.name!r}, and another projection does, too. Make them "
+                "one projection of the whole group with a matrix of weights, or give a "
+                "delay of one time step."
+            )
+        return Cascade(
             [source.group[a:b] for a, b in pairwise(edges)],
             f"{target.variable}_post += {_with_constants(projection, target.weight)}",
             weights=weights,
@@ -245,7 +256,7 @@ def _with_constants(projection, weight):
                 f"{projection.source.whole.name!r} act within the time step and have "
                 "to be constant. Give a delay of one time step, or a number."
             ) from None
-        found[name] = f"({value!r}*{get_unit(get_dimensions(given[name]))!r})"
+        found[name] = f"({value!r}*{unit_name(get_dimensions(given[name]))})"
     return word_substitute(code, found)
 
 
@@ -266,12 +277,48 @@ def acts_at_once(projection):
     names = names_in(rule.targets[0].weight) - {"N_pre", "N_post"}
     if any(n.endswith(("_pre", "_post")) for n in names):
         return False
-    variable, neurons = rule.targets[0].variable, source.whole
+    return _is_compared(rule.targets[0].variable, source.whole)
+
+
+def _is_compared(variable, neurons):
+    """Whether a deterministic threshold compares a variable."""
     try:
         find_threshold(neurons.events["spike"], variable, neurons)
     except ValueError:
         return False
     return True
+
+
+def check_parts(projection):
+    """Refuse kicks without delay from parts of a `SpikingGroup` to others."""
+    source, target = projection.source, projection.target
+    if source.owner is None or source.owner is not target.owner:
+        return
+    if source.size == target.size == len(source.owner):
+        return
+    (variable, *more) = (t.variable for t in projection.rule.targets)
+    full = projection.probability[_at_once(projection)] == 1
+    if full.any() and not more and _is_compared(variable, source.whole):
+        raise ProjectionError(
+            f"{projection.name!r} gives kicks without delay from some populations of "
+            f"{source.owner.name!r} to others, which act within the time step. Make it "
+            "a projection of the whole group with a matrix of weights (zero where "
+            "there are none), or give a delay of one time step."
+        )
+
+
+def check_indices(projection):
+    """Indices mean a neuron in `Synapses` and a population at other scales."""
+    if projection.source.owner is None and projection.target.owner is None:
+        return
+    for target in projection.rule.targets:
+        found = sorted(names_in(target.weight) & {"i", "j", "i_pre", "i_post", "N"})
+        if found:
+            raise ProjectionError(
+                f"on_pre='{projection.rule.on_pre}' uses {found}, which means neurons "
+                "in a SpikingGroup but populations at other scales. Use a matrix of "
+                "weights, N_pre and N_post, or Synapses between the 'neurons'."
+            )
 
 
 class SpikesToPopulations(_SynapsesBased):

@@ -3,16 +3,20 @@
 import inspect
 import numbers
 import os
+import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 from brian2.core.clocks import defaultclock
 from brian2.core.preferences import prefs
 from brian2.devices.device import RuntimeDevice, get_device
+from brian2.equations.equations import FLOAT, PARAMETER
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 from brian2.units.stdunits import ms
+from brian2.utils.stringtools import get_identifiers
 
 from ..arguments import check_flag, check_mapping, check_names, check_whole
 from ..callers import user_namespace
@@ -20,8 +24,9 @@ from ..measures.comparison import ScaleComparison, check_report
 from ..mesoscopic.checks import check_sizes, check_time
 from ..parallel import check_executor, map_jobs
 from ..projections.projection import Projection
+from ..spiking.strings import assigned_names
 from .admissible import admissible_scales
-from .population import check_scale
+from .population import check_scale, population
 from .simulate import check_task, simulate
 from .task import Task, constants_of, driven_model, per_population
 
@@ -90,7 +95,9 @@ def compare_scales(
         populations among themselves.
     connect : callable, optional
         For everything else: gets the group and returns a list of further objects of the
-        network. A function at module level, because it is sent to other processes.
+        network. A function at module level, because it is sent to other processes; what
+        their strings refer to are the constants of the model, or given by their
+        ``namespace``.
     noise : bool, optional
         False: mesoscopic populations and densities as infinitely many neurons.
     seeds : int or list of int, optional
@@ -135,8 +142,9 @@ def compare_scales(
     scales are independent.
 
     *Intervals of single neurons* come from their spikes (spiking) and from the cohorts
-    (mesoscopic, unless neurons of a cohort differ, with adaptation for instance, whose
-    spread within a cohort has no law of intervals); densities do not have them.
+    (mesoscopic); densities do not have them. They are not defined where neurons of a
+    cohort differ (adaptation, sparse connections), where many neurons fire later than
+    the memory at a rate that varies, or where the run is shorter than ten intervals.
 
     *Costs* are CPU times of the simulation without compilation.
 
@@ -154,6 +162,9 @@ def compare_scales(
     >>> print(found)                                                # doctest: +SKIP
     """
     check_executor(executor, report)
+    _check_processes(executor)
+    for name in set(options) & set(inspect.signature(population).parameters):
+        raise TypeError(f"compare_scales() has no argument {name!r}.")
     strings = {"threshold": threshold, "reset": reset, "refractory": refractory}
     names, notes = _chosen(scales, reference, model, {**strings, "hazard": hazard})
     count = len(check_sizes(N))
@@ -173,6 +184,9 @@ def compare_scales(
         **{**strings, "hazard": hazard},
         **{"match_dt": True, **options},
     }
+    _check_connect(connect)
+    varied = connect is not None
+    _check_values(model, values, strings, projections, connect)
     times = _times(duration, warmup, bin, dt)
     seeds = _seeds(seeds)
     target = _target(target, len(names) * len(seeds) * times["duration"] / times["dt"])
@@ -185,7 +199,9 @@ def compare_scales(
             projections=projections,
             connect=connect,
             target=target,
-            seeds=_own_seeds(name, seeds if _noise(name, noise) else seeds[:1]),
+            seeds=_own_seeds(
+                name, seeds if varied or _noise(name, noise) else seeds[:1]
+            ),
             **times,
         )
         for name in names
@@ -224,6 +240,43 @@ def _chosen(scales, reference, model, strings):
     if reference in notes:
         raise ValueError(f"reference={reference!r} is not admitted: {notes[reference]}")
     return list(dict.fromkeys(wanted)), notes
+
+
+def _check_processes(executor):
+    if isinstance(executor, ThreadPoolExecutor):
+        raise TypeError(
+            f"executor must have processes, got {executor!r}: random numbers, devices "
+            "and preferences of Brian2 are those of a process. Take a "
+            "ProcessPoolExecutor."
+        )
+
+
+def _check_connect(connect):
+    if connect is None:
+        return
+    try:
+        usable = callable(connect) and bool(pickle.dumps(connect))
+    except (pickle.PicklingError, AttributeError, TypeError):
+        usable = False
+    if not usable:
+        raise TypeError(
+            "connect must be a function at module level (it is sent to other "
+            f"processes) that gets the group and returns objects, got {connect!r}."
+        )
+
+
+def _check_values(model, values, strings, projections, connect):
+    """Parameters that nobody sets are zero, which hardly anybody wants."""
+    changed = assigned_names(strings["reset"] or "")
+    for one in projections:
+        changed |= get_identifiers(str(one.get("on_pre", "")).replace("_post", ""))
+    for name, eq in model.items():
+        known = eq.type != PARAMETER or name in values or name in changed
+        if not known and connect is None and eq.var_type == FLOAT:
+            raise ValueError(
+                f"The parameter '{name}' of the model has no value: give "
+                f"drive={{'{name}': ...}} (or initial=)."
+            )
 
 
 def _checked_projections(projections):
@@ -272,6 +325,8 @@ def _times(duration, warmup, bin, dt):
             f"time step of {dt * 1e3:g} ms."
         )
     warmup = check_time("warmup", warmup, positive=False)
+    if check_time("duration", duration) < 2 * bin:
+        raise ValueError(f"duration must be at least two bins, got {duration}.")
     return {
         "duration": warmup + check_time("duration", duration),
         "warmup": warmup,

@@ -6,6 +6,11 @@ import numpy as np
 
 __all__ = ["cohort_intervals", "spike_intervals"]
 
+# In a shorter time, in mean intervals, too many long ones are never complete
+_LONG = 10
+# The pool may fire as much, or with a rate that varies so little (relative)
+_SMALL_POOL, _STEADY = 0.01, 0.05
+
 # Fewer intervals say nothing about their variation
 _ENOUGH = 50
 
@@ -25,12 +30,12 @@ def spike_intervals(monitor, sizes, begin, end):
     Returns
     -------
     list of (float, float) or None
-        None where there are hardly any intervals.
+        None where there are hardly any intervals, or where they are longer than a
+        tenth of the time that is looked at.
 
     Notes
     -----
-    Without bias from intervals that are cut at the ends, as far as none is as long as
-    the time that is looked at.
+    Corrected for long intervals being cut at the ends more often.
     """
     index, times = np.asarray(monitor.i), np.asarray(monitor.t)
     used = times >= begin
@@ -43,13 +48,15 @@ def spike_intervals(monitor, sizes, begin, end):
     # Long intervals are less often complete: of length x, a fraction 1 - x/observed
     weights = 1 / np.maximum(1 - intervals / (end - begin), 1e-2)
     parts = [(owner >= a) & (owner < b) for a, b in pairwise(edges)]
-    return [_moments(intervals[part], weights[part]) for part in parts]
+    return [_moments(intervals[p], weights[p], end - begin) for p in parts]
 
 
-def _moments(intervals, weights):
+def _moments(intervals, weights, observed):
     if len(intervals) < _ENOUGH:
         return None
     mean = np.average(intervals, weights=weights)
+    if observed < _LONG * mean:
+        return None
     spread = np.sqrt(np.average((intervals - mean) ** 2, weights=weights))
     return float(mean), float(spread / mean)
 
@@ -92,9 +99,17 @@ def cohort_intervals(monitor, group, begin):
 
 
 def _moments_of_flow(flow, age, rate, memory):
-    """Mean and CV of the age of neurons that fire; the last row is the pool."""
+    """
+    Mean and CV of the age of neurons that fire; the last row is the pool.
+
+    None if much comes from the pool, whose neurons are of unknown age, and its rate is
+    not constant.
+    """
     total = flow.sum()
     if not total > 0:
+        return None
+    share = flow[-1].sum() / total
+    if share > _SMALL_POOL and np.std(rate[-1]) > _STEADY * np.mean(rate[-1]):
         return None
     pool = np.where(flow[-1] > 0, 1 / np.maximum(rate[-1], 1e-300), 0)
     first = np.sum(flow[:-1] * age[:-1]) + np.sum(flow[-1] * (memory + pool))

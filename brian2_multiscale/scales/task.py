@@ -16,13 +16,10 @@ from brian2.equations.equations import (
 )
 from brian2.input.timedarray import TimedArray
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import (
-    DimensionMismatchError,
-    get_dimensions,
-    get_unit,
-)
+from brian2.units.fundamentalunits import DimensionMismatchError, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
+from ..codegen.arrays import unit_name
 from ..matrices import with_unit
 
 __all__ = ["Task", "TimedValues", "constants_of", "driven_model", "unpacked"]
@@ -138,7 +135,7 @@ def _check_parameter(name, model):
 def _check_unit(what, found, expected):
     if found is not expected:
         raise DimensionMismatchError(
-            f"{what} must have the unit {get_unit(expected)!r}", found
+            f"{what} must have the unit {unit_name(expected)}", found
         )
 
 

@@ -207,6 +207,22 @@ class Cascade(OwnTemplates, CodeRunner):
         group.contained_objects[group.contained_objects.index(replaced)] = self
         group.thresholder["spike"] = self
 
+    # -- for projections -------------------------------------------------------------
+    #: Whether kicks wait for `start_kicking` in every run
+    waits = False
+
+    def before_run(self, run_namespace):
+        super().before_run(run_namespace)
+        if self.waits:
+            self._set_coupled(0)
+
+    def start_kicking(self):
+        """The projection that this is made for takes part in a run."""
+        self._set_coupled(1)
+
+    def _set_coupled(self, factor):
+        self.variables["_coupled"].set_value(factor * self._pairs["_coupled"])
+
     # -- code ----------------------------------------------------------------------
     @property
     def _own_names(self):

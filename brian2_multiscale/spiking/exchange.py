@@ -4,12 +4,12 @@ import numpy as np
 from brian2.core.variables import Variables
 from brian2.groups.group import CodeRunner, Group
 
-from ..codegen.targets import OwnTemplates
+from ..codegen.targets import ExportsArrays, OwnTemplates
 
 __all__ = ["NeuronInputs", "PopulationMeans"]
 
 
-class _Exchange(OwnTemplates, CodeRunner, Group):
+class _Exchange(ExportsArrays, OwnTemplates, CodeRunner, Group):
     """A code object that sees the variables of populations and of their neurons."""
 
     def __init__(self, group, template, when, order, name, needed, options):
@@ -89,7 +89,7 @@ class PopulationMeans(_Exchange):
             group.order,
             name,
             _needed(averaged),
-            {"_averaged": averaged},
+            {"_averaged": list(averaged)},
         )
         v, sizes = self.variables, np.asarray(group.sizes, dtype=float)
         v.add_array("_sizes", len(sizes), values=sizes, dtype=float, constant=True)
@@ -100,6 +100,12 @@ class PopulationMeans(_Exchange):
             self.see(group, variable)
         v.add_object("_not_finite", self.report)
         self._enable_group_attributes()
+
+    def also(self, group, name):
+        """Average one more variable."""
+        self.template_kwds["_averaged"].append(name)
+        self.needed_variables.extend(_needed([name]))
+        self.see(group, name)
 
     def report(self, population):
         """Stop the run because a mean is not finite."""

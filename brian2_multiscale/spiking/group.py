@@ -1,6 +1,8 @@
 """Populations of single neurons with the variables of a population."""
 
 import numpy as np
+from brian2.core.variables import VariableView
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, FLOAT, PARAMETER
 from brian2.equations.unitcheck import check_dimensions
 from brian2.groups.neurongroup import NeuronGroup
@@ -54,11 +56,13 @@ class SpikingGroup(PopulationAccess, NeuronGroup):
     n, A
         Per population: number of spikes in the last step, activity ``n/(N*dt)`` (Hz).
     <variables of the model>
-        Means over the neurons of a population at the end of the step. What is added to
-        them by synapses, ``run_regularly`` or by hand is added to every neuron
-        at the beginning of the next step (to those only that are not refractory if
-        the variable is flagged ``(unless refractory)``). Subexpressions
-        that differ between neurons are variables of the `neurons` only.
+        Means over the neurons of a population at the end of the step. An assignment
+        (``group.v = ...``) sets all neurons of the population. What synapses,
+        ``run_regularly`` or ``+=`` add is added to every neuron at the beginning of the
+        next step, after the resets of this one (to those only that are not refractory
+        if the variable is flagged ``(unless refractory)``). Subexpressions that differ
+        between neurons are variables of the `neurons` only. Parameters are averaged if
+        the reset or a `Projection` changes them, else they read as set.
     neurons, spikes : `NeuronGroup`
         The neurons, those of the first population first; with ``population``, the index
         of the population of each, as a variable. Its
@@ -78,6 +82,9 @@ class SpikingGroup(PopulationAccess, NeuronGroup):
     -----
     *Guarantees.* The neurons are those of a `NeuronGroup` with the same strings:
     nothing is approximated. Counts are exact; means are exact up to rounding.
+
+    *Input.* A `PoissonInput` to the group is the same for all neurons of a population,
+    as in a `MesoscopicGroup`; one to its `neurons` is independent for each.
 
     *Cost.* That of the `NeuronGroup`, plus one addition per neuron, variable and step
     for the means.
@@ -203,6 +210,7 @@ class SpikingGroup(PopulationAccess, NeuronGroup):
         self._inputs = NeuronInputs(self, moved, f"{name}_inputs")
         self._means = PopulationMeans(self, self._averaged, f"{name}_means")
         self.contained_objects.extend([self._inputs, self._means])
+        object.__setattr__(self, "_handed_on", frozenset(n for n, _ in moved))
         if self.hazard is not None:
             self._neurons.run_regularly(
                 f"{strings.RATE_BEFORE} = {strings.neuron_string(self.hazard)}",
@@ -226,6 +234,32 @@ class SpikingGroup(PopulationAccess, NeuronGroup):
         if eq.var_type != FLOAT:
             return "set"
         return "able" if theirs.conditional_write is not None else "add"
+
+    def __setattr__(self, name, value, level=0):
+        super().__setattr__(name, value, level=level + 1)
+        if "_handed_on" in self.__dict__ and name in self._handed_on:
+            self._set_neurons(name, value)
+
+    def _set_neurons(self, name, value):
+        """Let all neurons of a population have its value from now on."""
+        own = self.variables[name]
+        if isinstance(value, VariableView) and value.variable is own:
+            return  # group.v += 1*mV, which is added to every neuron
+        if isinstance(value, str) or isinstance(value, VariableView):
+            if not isinstance(get_device(), RuntimeDevice):
+                return  # known in the program only, whose first step does it
+            value = self.variables[name].get_value()
+        here = np.broadcast_to(np.asarray(value), self.variables[name].size)
+        each = here if self.variables[name].scalar else np.repeat(here, self.sizes)
+        self._neurons.variables[name].set_value(each)
+        self.variables[f"_last_{name}"].set_value(here)
+
+    def average(self, name):
+        """Let a parameter be the mean over neurons, because something adds to them."""
+        floating = np.issubdtype(self.variables[name].dtype, np.floating)
+        if name not in self._averaged and floating:
+            self._averaged.append(name)
+            self._means.also(self, name)
 
     #: Variable with the whole number of spikes of a step
     spike_count = "n"

@@ -28,6 +28,9 @@ __all__ = [
 #: Hazard of a neuron at the end of the last step
 RATE_BEFORE = "_rate_before"
 
+# Functions that give every neuron another number
+_RANDOM = ("rand", "randn", "poisson", "binomial_draw")
+
 # In the strings of populations `i` is the population
 _RENAMED = {"i": "population"}
 
@@ -80,7 +83,7 @@ def population_model(model, reset):
         or (eq.type == PARAMETER and name in changed)
     ]
     uses = {n: set(e.identifiers) for n, e in model.items() if e.type == SUBEXPRESSION}
-    differing = dependent(averaged, uses, PER_NEURON)
+    differing = dependent(averaged, uses, {*PER_NEURON, *_RANDOM})
     single = []
     for name, eq in model.items():
         if name in averaged:
