@@ -478,3 +478,24 @@ def test_constants_of_the_groups_are_known_to_their_projection(source, target):
     Network(*ends, synapses).run(1 * ms)
     # At rest from the beginning
     assert synapses.rest() == [{"u": pytest.approx(0.3)}]
+
+
+def test_sparse_populations_in_single_precision():
+    """Constants are written in the preferred precision: none may become zero."""
+    before = prefs.core.default_float_dtype
+    prefs.codegen.target = "numpy"
+    counts = []
+    try:
+        for dtype in (np.float64, np.float32):
+            prefs.core.default_float_dtype = dtype
+            source = random_population(40, f"in_{np.dtype(dtype).name}")
+            loop = Projection(
+                source, source, on_pre="h_post += w", weights=-0.05 * mV, p=0.5
+            )
+            monitor = StateMonitor(source, "A_expected", record=True)
+            seed(3)
+            Network(source, loop, monitor).run(20 * ms)
+            counts.append(np.mean(monitor.A_expected / Hz))
+    finally:
+        prefs.core.default_float_dtype = before
+    assert counts[0] == pytest.approx(counts[1], rel=0.2) and counts[0] > 0

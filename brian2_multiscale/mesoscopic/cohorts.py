@@ -141,7 +141,9 @@ class Cohorts(Group):
         """Array of a covariance within each cohort."""
         name = covariance_name(first, second)
         if name not in self.variables:
-            self.variables.add_array(name, self._stop, dimensions=dimensions)
+            self.variables.add_array(
+                name, self._stop, dimensions=dimensions, dtype=float
+            )
 
     def __len__(self):
         return self._stop

@@ -21,7 +21,8 @@ from .selection import Selection
 __all__ = ["Model", "Program"]
 
 # Keeps a division by zero finite where the numerator is zero, too
-_TINY = sp.Float(1e-300)
+# Not 0 in single precision either, in which numbers may be written
+_TINY = sp.Float(1e-37)
 _FEW = sp.Float(1e-9)
 _NOBODY = sp.Float(1e-14)
 # So that the rounding error of a difference is no noise

@@ -36,7 +36,7 @@ ARRAYS = (
 _FAST, _SLOW = sp.Rational(3, 1000), sp.S.One
 # A process as irregular as Poisson's has no hole at all
 _MOST_IRREGULAR = sp.Rational(96, 100)
-_TINY = sp.Float(1e-200)
+_TINY = sp.Float(1e-37)  # not 0 in single precision either
 
 _clip = sp.Function("clip", real=True)
 _int = sp.Function("int", real=True)

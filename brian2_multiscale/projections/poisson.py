@@ -15,7 +15,8 @@ from .rule import ProjectionError
 __all__ = ["PoissonPlasticity"]
 
 _clip = sp.Function("clip", real=True)
-_TINY = sp.Float(1e-300)
+# Not 0 in single precision either, in which numbers may be written
+_TINY = sp.Float(1e-37)
 _NO_VARIANCE = sp.Float(1e-20)
 
 
