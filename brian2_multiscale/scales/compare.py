@@ -175,10 +175,9 @@ def compare_scales(
     for name, value in (initial or {}).items():
         values[name] = per_population(f"initial[{name!r}]", value, count)
     known = user_namespace() if namespace is None else namespace
-    texts = [str(s) for s in strings.values() if isinstance(s, str)]
-    texts += [hazard] if isinstance(hazard, str) else []
+    texts = {**strings, "hazard": hazard}
     projections = _checked_projections(projections)
-    constants.update(_constants(model, texts, projections, known))
+    constants.update(_constants(model, _texts(texts), projections, known))
     arguments = {
         **{"N": N, "model": model, "method": method, "method_options": method_options},
         **{**strings, "hazard": hazard},
@@ -186,7 +185,7 @@ def compare_scales(
     }
     _check_connect(connect)
     varied = connect is not None
-    _check_values(model, values, strings, projections, connect)
+    _check_values(model, values, texts, projections, connect)
     times = _times(duration, warmup, bin, dt)
     seeds = _seeds(seeds)
     target = _target(target, len(names) * len(seeds) * times["duration"] / times["dt"])
@@ -265,14 +264,22 @@ def _check_connect(connect):
         )
 
 
+def _texts(strings):
+    return [text for text in strings.values() if isinstance(text, str)]
+
+
 def _check_values(model, values, strings, projections, connect):
     """Parameters that nobody sets are zero, which hardly anybody wants."""
     changed = assigned_names(strings["reset"] or "")
     for one in projections:
         changed |= get_identifiers(str(one.get("on_pre", "")).replace("_post", ""))
+    used = set().union(
+        *(eq.identifiers for eq in model.values() if eq.type != PARAMETER),
+        *map(get_identifiers, _texts(strings)),
+    )
     for name, eq in model.items():
         known = eq.type != PARAMETER or name in values or name in changed
-        if not known and connect is None and eq.var_type == FLOAT:
+        if name in used and not known and connect is None and eq.var_type == FLOAT:
             raise ValueError(
                 f"The parameter '{name}' of the model has no value: give "
                 f"drive={{'{name}': ...}} (or initial=)."
