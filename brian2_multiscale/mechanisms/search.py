@@ -121,8 +121,9 @@ def find_mechanism(name_or_path, beside=None):
         reason = "name_or_path: a mechanism is given by name or path, not by "
         reason += repr(name_or_path)
         raise MechanismError(reason, fix=f"Write Mechanism('lif'); {_FOR_TEXT}")
-    if isinstance(name_or_path, str) and _MODEL.search(name_or_path):
-        reason = f"{name_or_path!r} is a model, not the name or path of a mechanism"
+    is_text = isinstance(name_or_path, str) and name_or_path.strip()
+    if is_text and _MODEL.search(name_or_path):
+        reason = f"name_or_path: {name_or_path!r} is a model, not a name or path"
         raise MechanismError(reason, fix=_FOR_TEXT[0].upper() + _FOR_TEXT[1:])
     if is_path(name_or_path):
         return _existing(Path(name_or_path).expanduser())
