@@ -8,6 +8,7 @@ import ast
 import numpy as np
 from scipy.integrate import quad, solve_ivp
 from scipy.linalg import expm
+from scipy.optimize import brentq
 from scipy.special import erfcx
 
 __all__ = ["CLOSED_FORMS"]
@@ -198,6 +199,31 @@ def _magnesium(p, v):
     return 1 / (1 + p["Mg"] / p["K_Mg"] * np.exp(-p["k_v"] * v))
 
 
+def inner_hair_cell_rest(p):
+    def current(v):
+        m = 1 / (1 + np.exp(p["x0"] / p["s0"]) * (1 + np.exp(p["x0"] / p["s1"])))
+        k = 1 / (1 + np.exp((p["xk"] - v) / p["sk"]))
+        potassium = p["Gk"] * k * (p["Ekf"] + p["Eks"] - 2 * v)
+        return p["Gmet"] * m * (p["EP"] - v) + potassium
+
+    return brentq(current, -0.07, -0.05, xtol=1e-12)
+
+
+def fibre_rate(p, v):
+    """Steady state: what all stores hand on, and the fibre is free for, per second."""
+    top = p["V_r"] + p["ss"] * np.log((p["PSR"] - p["sp"]) / p["sp"])
+    at_rest = p["M2"] - p["sp"] / p["rr"]
+    pool = p["M"] * (at_rest / p["M2"] - p["sp"] / p["xr"])
+    opening = p["PSR"] / pool / (1 + np.exp((top - v) / p["ss"]))
+
+    def balance(flow):
+        local = p["M2"] - flow / p["rr"]
+        return flow - p["xr"] * (local / p["M2"] - flow / opening / p["M"])
+
+    flow = brentq(balance, 0, p["PSR"], xtol=1e-12)
+    return 1 / (1 / flow + p["t_abs"] + p["dt_ref"])
+
+
 #: Name to a function of the values, the mechanism and the figure's protocol.
 CLOSED_FORMS = {
     "lif": lambda p, m: lif(p, 0.5e-9),
@@ -220,4 +246,7 @@ CLOSED_FORMS = {
     "tsodyks_markram_u_first": lambda p, m: releases(p, 10, 0.05)[-1],
     "tsodyks_uziel_markram": lambda p, m: releases_with_inactivation(p, 10, 0.05)[-1],
     "exponential_mg_block": lambda p, m: _magnesium(p, -0.06),
+    "ihc_verhulst2018": lambda p, m: inner_hair_cell_rest(p),
+    "anf_three_store": lambda p, m: fibre_rate(p, -57.6563e-3),
+    "anf_spiking": lambda p, m: fibre_rate(p, -57.6563e-3),
 }

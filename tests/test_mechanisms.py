@@ -308,12 +308,16 @@ def doc_blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("block", doc_blocks("python"), ids=["use", "receptors"])
+@pytest.mark.parametrize(
+    "block", doc_blocks("python"), ids=["use", "receptors", "sensory"]
+)
 def test_documented_code_runs(block):
     names = {}
     exec(compile(block, "mechanism_files.md", "exec"), names)
     if "nmda" in names:
         assert names["target"].g_fast[0] > 1e-13 * siemens
+    if "fibres" in names:
+        assert names["fibres"].w[0] < 57  # 58.2 at rest
 
 
 def test_documented_file_and_error():
