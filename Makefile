@@ -21,7 +21,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export MPLBACKEND ?= Agg
 
-.PHONY: help demo test test-all test-latest lint docs bench clean
+.PHONY: help demo test test-all test-latest lint docs bench weights clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -51,6 +51,15 @@ docs: $(VENV)/extra-docs  ## html pages in build/docs
 
 bench: $(VENV)/extra-benchmark  ## every script in benchmarks/
 	set -e; for script in benchmarks/[!_]*.py; do $(BIN)/python $$script; done
+
+# Two at a time, one thread each: the sums, and so the weights, do not depend on cores
+WEIGHTS = anf_hsr anf_msr anf_lsr ihc_verhulst2018
+WEIGHTS_ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
+
+weights: $(VENV)/extra-gradients  ## train the surrogates of the package anew
+	printf '%s\n' $(WEIGHTS) | xargs -P $(JOBS) -n 1 env $(WEIGHTS_ENV) \
+		$(BIN)/python -m brian2_multiscale.surrogates.weights.recipes
 
 clean:  ## remove all that the other targets make
 	rm -rf .venv .venv-latest build dist output results

@@ -1,0 +1,1 @@
+"""Trained networks as plain numpy: whole signals, and sample by sample."""

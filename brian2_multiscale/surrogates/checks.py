@@ -1,0 +1,82 @@
+"""Checks of what surrogates are used with."""
+
+import ast
+from collections.abc import Mapping
+from textwrap import dedent
+
+import numpy as np
+
+from ..arguments import check_number
+from ..mesoscopic.setup import read_code
+from ..spiking.checks import check_refractory
+from .signals import Signal
+
+__all__ = [
+    "check_input",
+    "check_positive",
+    "check_signals",
+    "check_spiking",
+    "check_task",
+    "shape_text",
+]
+
+
+def check_positive(name, value, unit=1, kind=None):
+    """A positive, finite number, in base units."""
+    number = check_number(name, value, unit, kind)
+    if not 0 < number < np.inf:
+        noun = (kind or "a number").removeprefix("a ")
+        raise ValueError(f"{name} must be a positive, finite {noun}, got {value!r}.")
+    return number
+
+
+def check_signals(name, value):
+    """Inputs or outputs of a surrogate, as a tuple."""
+    known = isinstance(value, list | tuple) and len(value) > 0
+    if not known or not all(isinstance(one, Signal) for one in value):
+        raise TypeError(f"{name} must be a list of at least one Signal, got {value!r}.")
+    return tuple(value)
+
+
+def check_spiking(threshold, reset, refractory):
+    """Strings of a group, before Brian2 sees them; returns the refractoriness."""
+    if threshold is not None:
+        read_code("threshold", threshold, lambda t: ast.parse(t.strip(), mode="eval"))
+    if reset is not None:
+        read_code("reset", reset, lambda text: ast.parse(dedent(text)))
+    return check_refractory(refractory)
+
+
+def check_task(task):
+    """A task: its data, and what they are."""
+    if not all(hasattr(task, name) for name in ("data", "splits", "dims")):
+        raise TypeError(f"task must be a SurrogateTask, got {task!r}.")
+    return task
+
+
+def shape_text(value):
+    """The shape of an array for a message, or a single number itself."""
+    return f"the shape {np.shape(value)}" if np.ndim(value) else repr(value)
+
+
+def check_input(signals, given):
+    """Expressions for inputs as a dictionary; one string if there is one input."""
+    names = [signal.name for signal in signals]
+    if given is None:
+        return {}
+    if isinstance(given, str) and len(names) == 1:
+        given = {names[0]: given}
+    if not isinstance(given, Mapping) or not all(
+        isinstance(text, str) for text in given.values()
+    ):
+        raise TypeError(
+            "input must be an expression, or with several inputs a dictionary such as "
+            f"{{{names[0]!r}: '...'}}, got {given!r}."
+        )
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(
+            f"input has expressions for {', '.join(map(repr, unknown))}; the surrogate "
+            f"has the inputs {', '.join(map(repr, names))}."
+        )
+    return dict(given)

@@ -1,0 +1,1 @@
+"""Surrogates that come with the package, and how they are trained."""
