@@ -124,9 +124,9 @@ def make_task():
         {"v": volt},
         stimuli={**dict.fromkeys(SITES, conductances), "soma": voltages},
         step=STEP,
-        duration=400 * ms,
-        trials=24 if SHORT else 128,
-        validation_trials=16,
+        duration=(100 if SHORT else 400) * ms,
+        trials=8 if SHORT else 128,
+        validation_trials=4 if SHORT else 16,
         rest={"soma": rest},
         scale=dict.fromkeys(SITES, 1 * nS),
         name="dendrite",
@@ -246,8 +246,10 @@ def draw(found, fired, count):
     axes[0].legend(loc="lower right")
     difference = found["surrogate"][1] - found["compartments"][1]
     axes[1].plot(times / ms, difference / mV, lw=0.7)
-    axes[1].set(ylabel="surrogate - compartments (mV)", xlabel="time (ms)")
-    axes[2].plot(fired.t / ms, fired.i, ",k")
+    axes[1].set(
+        ylabel="surrogate - compartments (mV)", xlabel="time (ms)", ylim=(-2, 2)
+    )
+    axes[2].plot(fired.t / ms, fired.i, ".k", ms=2)
     axes[2].set(ylabel=f"{count} neurons", xlabel="time (ms)")
     os.makedirs(RESULTS, exist_ok=True)
     figure.savefig(os.path.join(RESULTS, "dendrite_surrogate.png"), dpi=120)
@@ -275,7 +277,7 @@ def main():
     surrogate = train(
         make_task(),
         CompactSurrogate(8, 2, gated=True, compression=None),
-        steps=120 if SHORT else 3000,
+        steps=200 if SHORT else 3000,
         slowest=100 * ms,
         report="text",
     )
@@ -285,7 +287,7 @@ def main():
     error = 100 * surrogate.meta["metrics"]["validation"]["v"]["nrmse"]
     print(f"error on new input: {error:.1f} % of the deflection")
 
-    found = same_spikes(surrogate, (0.5 if SHORT else 10) * second)
+    found = same_spikes(surrogate, (0.3 if SHORT else 10) * second)
     agree = report(found)
     count = 20 if SHORT else 200
     fired = recurrent(surrogate, count, 0.5 * second)
