@@ -6,6 +6,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import Network, metre, ms, nmetre, prefs, us, volt
+from brian2.devices.device import RuntimeDevice, get_device
 from random_surrogates import random_surrogate
 
 from brian2_multiscale.surrogates import EncoderDecoderCNN, SurrogateTask, stimuli
@@ -95,7 +96,7 @@ def test_all_rows(task):
     assert cost["equations, C++"] < cost["equations, Python (numpy)"]
     assert 0 < found.ratios[2] < np.inf
     assert dict(prefs.items()) == chosen
-    assert isinstance(brian2.get_device(), brian2.devices.device.RuntimeDevice)
+    assert isinstance(get_device(), RuntimeDevice)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from brian2.stateupdaters.base import (
 )
 from brian2.utils.logger import get_logger
 
+from ..codegen.step_code import StepCode
 from .block_steps import block_step
 from .blocks import split
 from .differentiation import NotDifferentiableError
 from .single_steps import SingleStep
-from .step_code import StepCode
 from .writer import Moment, Writer
 
 __all__ = ["KineticStateUpdater", "kinetic"]

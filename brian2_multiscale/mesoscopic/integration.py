@@ -2,6 +2,8 @@
 
 from brian2.stateupdaters.base import StateUpdateMethod
 
+from ..codegen.fast_methods import FastCode
+
 __all__ = ["method_code"]
 
 
@@ -14,6 +16,8 @@ def method_code(group, equations, variables, argument="method"):
         method_options=group.state_updater.method_options,
         group_name=group.name,
     )
+    if isinstance(code, FastCode):
+        return code.code
     if not isinstance(code, str):
         raise NotImplementedError(
             f"{argument}={group.state_updater.method_choice!r} makes code of its own; "

@@ -1,6 +1,7 @@
 """Trained networks in place of sensory cells, synapses and other models."""
 
 from . import sound, stimuli
+from .benchmark import SurrogateBenchmark, benchmark
 from .cnn import EncoderDecoderCNN
 from .compact import CompactSurrogate
 from .files import SurrogateFileError
@@ -13,9 +14,11 @@ __all__ = [
     "CompactSurrogate",
     "EncoderDecoderCNN",
     "Surrogate",
+    "SurrogateBenchmark",
     "SurrogateFileError",
     "SurrogateGroup",
     "SurrogateTask",
+    "benchmark",
     "sound",
     "stimuli",
     "train",

@@ -60,7 +60,9 @@ def build_teacher(
     _check_initial(initial or {}, equations, inputs)
     initial = {**_initial_of(mechanism, inputs), **(initial or {})}
     options = _options(options, mechanism)
-    texts = [str(equations), *map(str, options.values()), *map(str, initial.values())]
+    # Not the method: its name is that of an object after 'from brian2 import *'
+    strings = [options[name] for name in _STRINGS if name in options]
+    texts = [str(equations), *map(str, strings), *map(str, initial.values())]
     used = set().union(*map(get_identifiers, texts))
     dims = {n: _input_dim(n, equations, mechanism, units, used, inputs) for n in inputs}
     equations = driven_equations(equations, dims)

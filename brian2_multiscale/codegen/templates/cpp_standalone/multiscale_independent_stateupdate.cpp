@@ -6,10 +6,7 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
-// glibc has a vector form of exp, but shows it to programs without infinities only
-#if defined(__GLIBC__) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
-#endif
+{% include 'multiscale_vector_functions.cpp' %}
 {% endblock %}
 
 {% block maincode %}

@@ -3,7 +3,7 @@
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 
-from ..codegen.targets import target_class
+from .targets import target_class
 
 __all__ = ["StepCode"]
 
@@ -23,6 +23,8 @@ class StepCode:
         The variables that it writes.
     """
 
+    template = "multiscale_independent_stateupdate"
+
     def __init__(self, code, states):
         self.code, self.states = code, states
 
@@ -37,7 +39,7 @@ class StepCode:
         base = get_device().code_object_class(updater.codeobj_class)
         if base is CPPStandaloneCodeObject and self._independent(updater.group):
             updater.codeobj_class = target_class(base)
-            updater.template = "multiscale_independent_stateupdate"
+            updater.template = self.template
         return self.code
 
     def _independent(self, group):
