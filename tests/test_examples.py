@@ -150,10 +150,41 @@ def test_blow_up(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+def test_sensory_surrogates(tmp_path):
+    pytest.importorskip("jax")
+    name = "Drakopoulos_Baby_Verhulst_2021"
+    output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    for measure, tolerance in (("growth", 0.05), ("rate H", 4), ("AC/DC", 0.1)):
+        ears = ("equations", "compact")
+        exact, compact = (rows(output, f"{measure}, {ear}")[0] for ear in ears)
+        assert compact == pytest.approx(exact, rel=0.05, abs=tolerance)
+    (paper,), (exact,) = (
+        rows(output, f"recovery H, {e}") for e in ("paper", "equations")
+    )
+    assert exact[0] == pytest.approx(paper[0], abs=0.04)
+    assert is_png(tmp_path / f"{name}.png")
+
+
+def test_surrogate_that_spikes(tmp_path):
+    pytest.importorskip("jax")
+    name = "hodgkin_huxley_surrogate"
+    output = run_script([ROOT / "examples" / f"{name}.py"], tmp_path)
+    exact, network = (
+        np.array(rows(output, f"{label} us, spikes")[0])
+        for label in ("rk4, 25", "surrogate, 50")
+    )
+    assert len(exact) == 21 and exact[0] == network[0] == 0
+    # Up to 45 uA/cm^2; beyond, spikes are as high as the threshold
+    assert network[2:10] == pytest.approx(exact[2:10], abs=2)
+    assert network[-4:].max() <= 2
+    assert is_png(tmp_path / f"{name}.png")
+
+
 WITHOUT_COMPILER = """
-import runpy, sys
+import os, runpy, sys
 from brian2 import prefs
 prefs.codegen.target = "numpy"
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
@@ -163,6 +194,37 @@ def test_one_word(tmp_path):
     output = run_script(["-c", WITHOUT_COMPILER, script], tmp_path)
     assert rows(output, "NeuronGroup:") and rows(output, "MesoscopicGroup:")
     assert is_png(tmp_path / "spiking_or_mesoscopic.png")
+
+
+def test_hearing(tmp_path):
+    script = ROOT / "examples" / "hearing_to_spikes.py"
+    output = run_script(["-c", WITHOUT_COMPILER, script], tmp_path)
+    exact, surrogate = (
+        np.array(rows(output, f"rates, {kind}")[0])
+        for kind in ("equations", "surrogate")
+    )
+    high, medium, low, bushy, octopus = exact
+    assert 170 > high > medium > low > 25
+    assert 120 > bushy > 15 and 4 > octopus > 0.5
+    # 12 places: chance alone does 7 % to LSR fibres, more to the few octopus cells
+    assert surrogate[:3] == pytest.approx(exact[:3], rel=0.3)
+    assert surrogate[3:] == pytest.approx(exact[3:], rel=0.7)
+    mean_error, largest = rows(output, "error")[0]
+    assert 0 < mean_error < largest < 5  # %
+    for kind in ("equations", "surrogate"):
+        fibres, bushy = rows(output, f"synchrony, {kind}")[0]
+        assert bushy > fibres + 0.02
+    assert is_png(tmp_path / "hearing_to_spikes.png")
+
+
+def test_dendrite(tmp_path):
+    pytest.importorskip("jax")
+    script = ROOT / "examples" / "dendrite_surrogate.py"
+    output = run_script(["-c", WITHOUT_COMPILER, script], tmp_path)
+    error = float(re.search(r"error on new input: ([\d.]+) %", output)[1])
+    assert 0.1 < error < 30  # 14 % after a fifteenth of the training; else 0.4 %
+    assert (tmp_path / "dendrite.npz").is_file()
+    assert is_png(tmp_path / "dendrite_surrogate.png")
 
 
 README_TEST = """
