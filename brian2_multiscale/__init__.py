@@ -23,6 +23,8 @@ from .projections import Projection, ProjectionError
 from .scales import *  # noqa: F403
 from .scales import __all__ as _scales
 from .spiking import Cascade, SpikingGroup
+from .surrogates import *  # noqa: F403
+from .surrogates import __all__ as _surrogates
 from .tables import *  # noqa: F403
 from .tables import __all__ as _tables
 
@@ -39,8 +41,8 @@ __all__ = [
     "binomial_draw",
 ]
 # Names that say little by themselves stay in their rooms.
-_ROOMS = (*_kinetics, *_mechanisms, *_scales, *_tables)
-__all__ += sorted(set(_ROOMS) - {"Parameter", "kinetic"})
+_ROOMS = (*_kinetics, *_mechanisms, *_scales, *_surrogates, *_tables)
+__all__ += sorted(set(_ROOMS) - {"Parameter", "kinetic", "sound"})
 
 try:
     __version__ = version("brian2-multiscale")

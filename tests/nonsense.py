@@ -159,6 +159,7 @@ NAMED = (
     ValueError,
     NotImplementedError,
     SyntaxError,
+    FileNotFoundError,
     DimensionMismatchError,
     EquationError,
 )

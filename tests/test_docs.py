@@ -7,6 +7,7 @@ import brian2
 import pytest
 
 import brian2_multiscale
+from brian2_multiscale.surrogates.weights.recipes import FIBRES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -43,11 +44,24 @@ def test_blocks_run(page, tmp_path, monkeypatch):
 def test_every_public_name_has_one_place_in_the_reference():
     """What no section names is in the first; nothing is in two places."""
     reference = (DOCS / "api.md").read_text(encoding="utf-8")
-    (excluded,) = re.findall(r":exclude-members:(.*?)```", reference, re.DOTALL)
+    excluded = re.search(r":exclude-members:(.*?)```", reference, re.DOTALL)[1]
     documented = re.findall(r"\.\. auto(?:class|exception|function):: (\w+)", reference)
     described = ["binomial_draw"]  # an object of Brian2 with its own docstring
     assert sorted(documented + described) == sorted(re.findall(r"\w+", excluded))
     assert {*documented, *described} <= {*brian2_multiscale.__all__}
+
+
+def test_errors_of_shipped_surrogates_are_those_in_their_files():
+    """``make weights`` may change them."""
+    page = (DOCS / "surrogates.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `'(\w+)'` \|.*\| (\d+) \| (.+) % \| (.+) % \|$", page, re.M)
+    assert [name for name, *_ in rows] == ["ihc_verhulst2018", *FIBRES]
+    for name, size, *errors in rows:
+        surrogate = brian2_multiscale.Surrogate.load(name)
+        output = surrogate.outputs[0].name
+        splits = [surrogate.meta["metrics"][k] for k in ("validation", "held_out")]
+        found = [f"{100 * split[output]['nrmse']:.1f}" for split in splits]
+        assert (str(surrogate.size), found) == (size, errors), name
 
 
 def test_links_between_pages_lead_somewhere():

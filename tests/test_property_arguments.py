@@ -1,9 +1,11 @@
 """Nonsense for every public argument: a named error before anything runs.
 
-`nonsense.py` has the table of callables, arguments and kinds of nonsense.
+`nonsense.py` has the table of callables, arguments and kinds of nonsense,
+`nonsense_surrogates.py` the part of surrogates.
 """
 
 import nonsense
+import nonsense_surrogates  # noqa: F401 (adds to the table)
 import pytest
 from brian2 import prefs
 from hypothesis import HealthCheck, Phase, given, settings
@@ -29,6 +31,8 @@ NOT_CALLED = {
     "NotEventDrivenError",
     "ProjectionError",
     "ReactionError",
+    "SurrogateBenchmark",
+    "SurrogateFileError",
     "TableFileError",
     "ToleranceError",
 }
@@ -38,6 +42,7 @@ CALLED_AS |= {"tabulate": "tabulate_state", "SynapticTable": "table_response"}
 CALLED_AS |= {"population": "population_at_a_scale"}
 CALLED_AS |= {"admissible_scales": "scales_that_are_admissible"}
 CALLED_AS |= {"compare_scales": "scales_compared"}
+CALLED_AS |= {"train": "trained_on_a_task"}
 
 #: Known to pass nonsense on, until they are mended
 AWAITED = set()

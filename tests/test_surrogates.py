@@ -179,7 +179,11 @@ def _by_equations(surrogate, given):
     return getattr(monitor, name).T[1:]
 
 
-@pytest.mark.parametrize("options", OPTIONS[:2] + OPTIONS[3:4], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"units": 4}, {"units": 3, "gated": True, "blocks": 3}, OPTIONS[3]],
+    ids=str,
+)
 def test_equations_converge_to_the_surrogate_at_first_order(options):
     prefs.codegen.target = "numpy"
     coarse = random_surrogate(**options)

@@ -86,7 +86,7 @@ class Signal:
     @property
     def slack(self):
         """By how much a value may leave the range before anybody is told."""
-        return 0.01 * (self.high - self.low) if np.isfinite(self.high) else 0.0
+        return 0.05 * (self.high - self.low) if np.isfinite(self.high) else 0.0
 
     def range_text(self):
         low, high = self.quantity(self.low), self.quantity(self.high)

@@ -136,7 +136,7 @@ RECIPES = {
     "ihc_verhulst2018": (
         hair_cell_task,
         CompactSurrogate(8, 2),
-        {"steps": 6000, "batch": 32, "slowest": 20 * ms},
+        {"steps": 12000, "batch": 32, "slowest": 20 * ms},
     ),
     **{name: _fibre(name) for name in FIBRES},
 }
