@@ -99,7 +99,7 @@ def test_all_are_there_and_small():
         assert float(surrogate.step) == pytest.approx(float(50 * us))
         assert {"model_hash", "task", "training", "metrics"} <= set(surrogate.meta)
     assert Surrogate.load("ihc_verhulst2018").size == 456
-    assert Surrogate.load("anf_hsr").size == 1032
+    assert Surrogate.load("anf_hsr").size == 1048
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -156,16 +156,20 @@ def test_speech(hair_cell):
 
 
 def test_ripple_and_shift_of_the_potential(hair_cell):
-    """Their ratio falls fifty-fold from 226 Hz to 4.3 kHz, as in the model."""
-    ratios = []
+    """Their ratio falls more than twentyfold from 226 Hz to 4.3 kHz."""
+    ripple, shift = [], []
     for frequency in (226, 527, 1225, 2820, 4304):
-        signals = hair_cell(tone(frequency, at_level(60), 0.08))
-        for v in signals:
+        for v in hair_cell(tone(frequency, at_level(60), 0.08)):
             high, low = v[1400:].max(), v[1400:].min()
-            ratios.append((high - low) / (high + low - 2 * v[0, 0]))
-    model, found = np.reshape(ratios, (-1, 2)).T
-    np.testing.assert_allclose(found, model, rtol=0.1)
-    assert model[0] > 20 * model[-1]
+            ripple.append(high - low)
+            shift.append((high + low) / 2 - v[0, 0])
+    (model, found), (mean, found_mean) = (
+        np.reshape(x, (-1, 2)).T for x in (ripple, shift)
+    )
+    np.testing.assert_allclose(found, model, rtol=0.04)
+    # At 226 Hz it is a small difference of large numbers
+    assert np.all(np.abs(found_mean - mean) < np.maximum(0.05 * mean, 0.02 * model))
+    assert model[0] / mean[0] > 20 * model[-1] / mean[-1]
 
 
 # -- nerve fibres ----------------------------------------------------------------------
