@@ -165,6 +165,7 @@ def test_sensory_surrogates(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+@pytest.mark.long
 def test_surrogate_that_spikes(tmp_path):
     pytest.importorskip("jax")
     name = "hodgkin_huxley_surrogate"

@@ -108,7 +108,13 @@ def test_pieces_of_trials_go_on_from_the_states_before_them():
 
 
 @pytest.mark.parametrize(
-    "options", [*SHAPES, {"units": 3, "blocks": 1, "feedback": True}]
+    "options",
+    [
+        pytest.param(SHAPES[0], marks=pytest.mark.long),
+        pytest.param(SHAPES[1], marks=pytest.mark.long),
+        SHAPES[2],
+        {"units": 3, "blocks": 1, "feedback": True},
+    ],
 )
 def test_gradient_against_finite_differences(options):
     architecture = CompactSurrogate(**options)
