@@ -85,7 +85,7 @@ def _reader(monitor, name):
 
 
 def _build_loop():
-    """Output -> spikes -> synaptic current -> input, with delays, and linked outside."""
+    """Output -> spikes -> synaptic current -> input, delayed, and linked outside."""
     defaultclock.dt = STEP / 2
     surrogate = random_surrogate(seed=4)
     loop = SurrogateGroup(

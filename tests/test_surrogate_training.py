@@ -227,6 +227,27 @@ def test_a_loss_that_is_not_finite_names_step_and_cure(wrong):
         descend([0.0, 3.0], spoilt, loss, Plan(50, 0.3))
 
 
+@pytest.mark.parametrize(
+    "other", [{"compression": None}, {"nonnegative": True}, {"gated": True}], ids=str
+)
+def test_checkpoint_of_another_architecture_is_refused(tmp_path, other):
+    task = SurrogateTask(
+        "dv/dt = (I - v)/(10*ms) : volt",
+        "I",
+        "v",
+        stimuli=stimuli.Steps(amplitude=(1 * mV, 20 * mV)),
+        step=1 * ms,
+        duration=50 * ms,
+        trials=2,
+        validation_trials=2,
+        method="exact",
+    )
+    options = {"steps": 2, "checkpoint": tmp_path / "begun.npz"}
+    train(task, CompactSurrogate(2, 1), **options)
+    with pytest.raises(ValueError, match="belongs to another training"):
+        train(task, CompactSurrogate(2, 1, **other), **options)
+
+
 def test_checkpoint_of_something_else_is_refused(tmp_path):
     gradient, loss = valley()
     path = tmp_path / "other.npz"

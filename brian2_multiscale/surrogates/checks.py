@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from textwrap import dedent
 
 import numpy as np
+from brian2.equations.equations import Equations
 
 from ..arguments import check_number
 from ..mesoscopic.setup import read_code
@@ -13,10 +14,12 @@ from .signals import Signal
 
 __all__ = [
     "check_input",
+    "check_different",
     "check_positive",
     "check_signals",
     "check_spiking",
     "check_task",
+    "check_variables",
     "shape_text",
 ]
 
@@ -36,6 +39,25 @@ def check_signals(name, value):
     if not known or not all(isinstance(one, Signal) for one in value):
         raise TypeError(f"{name} must be a list of at least one Signal, got {value!r}.")
     return tuple(value)
+
+
+def check_different(names):
+    """Names of all inputs and outputs."""
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"Inputs and outputs must have different names, {', '.join(twice)} is "
+            "there twice."
+        )
+
+
+def check_variables(names):
+    """Names of signals that are to be variables of a group."""
+    for name in names:
+        try:
+            Equations.check_identifier(name)
+        except (SyntaxError, TypeError) as error:
+            raise ValueError(f"{name!r} cannot be a variable: {error}") from None
 
 
 def check_spiking(threshold, reset, refractory):

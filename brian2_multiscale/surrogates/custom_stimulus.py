@@ -4,8 +4,10 @@ import hashlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from brian2.units.fundamentalunits import get_dimensions
 
 from ..arguments import check_numbers
 from .stimulus import Stimulus
@@ -58,10 +60,54 @@ class Custom(Stimulus):
 
 
 def describe_function(function):
-    """Name and, where the source is known, hash of a function: what tells it apart."""
+    """
+    Name and, where they are known, hash of source and bound values of a function.
+
+    What tells it apart: the same source with other values of enclosing functions,
+    defaults or arguments of `functools.partial` is another function.
+    """
+    if isinstance(function, partial):
+        bound = *function.args, *sorted(function.keywords.items())
+        return f"partial of {describe_function(function.func)} {_digest(bound)}"
     name = getattr(function, "__qualname__", type(function).__qualname__)
+    bound = _bound_values(function)
+    values = f" {_digest(bound)}" if bound else ""
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):
-        return name
-    return f"{name} {hashlib.sha256(source.encode()).hexdigest()[:16]}"
+        return name + values
+    return f"{name} {hashlib.sha256(source.encode()).hexdigest()[:16]}{values}"
+
+
+def _bound_values(function):
+    """What a function takes along: cells of enclosing functions, and defaults."""
+    found = []
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # not there yet
+            found.append(None)
+    found.extend(getattr(function, "__defaults__", None) or ())
+    found.extend(sorted((getattr(function, "__kwdefaults__", None) or {}).items()))
+    return tuple(found)
+
+
+def _digest(value):
+    return hashlib.sha256(_value_text(value).encode()).hexdigest()[:16]
+
+
+def _value_text(value):
+    """A text that is the same in every session, unlike addresses in memory."""
+    if value is None or isinstance(value, str | bytes | bool):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value_text, value))}]"
+    if isinstance(value, dict):
+        return _value_text(sorted(value.items(), key=repr))
+    try:
+        numbers = np.asarray(value, dtype=complex)
+    except (TypeError, ValueError):
+        # What is in it stays unknown
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    content = hashlib.sha256(np.ascontiguousarray(numbers).tobytes()).hexdigest()
+    return f"{numbers.shape} {content} {get_dimensions(value)!r}"

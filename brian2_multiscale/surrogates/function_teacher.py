@@ -1,5 +1,6 @@
 """A Python function, or recorded data, in the place of a Brian2 model."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,7 @@ from brian2.units.allunits import second
 
 from .custom_stimulus import describe_function
 
-__all__ = ["FunctionTeacher", "check_result"]
+__all__ = ["FunctionTeacher", "check_result", "fingerprint"]
 
 
 @dataclass
@@ -24,6 +25,8 @@ class FunctionTeacher:
     inputs, outputs : tuple of str
     step : float
     rest : dict of str to float
+    recorded : str
+        Of recorded data their hash; empty with a function.
     """
 
     function: Any
@@ -31,6 +34,7 @@ class FunctionTeacher:
     outputs: tuple
     step: float
     rest: dict = field(default_factory=dict)
+    recorded: str = ""
 
     def simulate(self, signals, random_seed=0, report=None):
         """Answers to signals; see `Teacher.simulate`."""
@@ -46,7 +50,10 @@ class FunctionTeacher:
     def describe(self):
         """What determines the answers, JSON-able."""
         function = self.function and describe_function(self.function)
-        return {**vars(self), "function": function, "rest": None}
+        found = {**vars(self), "function": function, "rest": None}
+        if not self.recorded:
+            del found["recorded"]
+        return found
 
     def settle(self, longest):
         """Outputs after a long time with the inputs at rest; see `equilibrium`."""
@@ -64,6 +71,15 @@ class FunctionTeacher:
                 "rest={'output': value}."
             )
         return dict(zip(self.outputs, found[-1].tolist(), strict=True))
+
+
+def fingerprint(arrays):
+    """SHA-256 of numbers: other recordings are another task."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array, dtype=float).tobytes())
+    return digest.hexdigest()
 
 
 def check_result(function, result, expected):

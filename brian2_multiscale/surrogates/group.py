@@ -1,5 +1,8 @@
 """Groups that compute a trained surrogate."""
 
+import ast
+from textwrap import dedent
+
 import numpy as np
 from brian2.core.clocks import Clock, defaultclock
 from brian2.equations.equations import FLOAT, PARAMETER, Equations, SingleEquation
@@ -13,7 +16,7 @@ from ..arguments import (
     check_method,
     check_whole,
 )
-from .checks import check_input, check_spiking
+from .checks import check_input, check_spiking, check_variables
 from .compact import CompactSurrogate
 from .surrogate import Surrogate
 from .updater import SurrogateUpdater
@@ -67,6 +70,8 @@ class SurrogateGroup(NeuronGroup):
         If an argument makes no sense; before the run.
     FloatingPointError
         In a run, if an input or output becomes nan or infinite, with the time.
+    BrianObjectException
+        In a run with `strict`, caused by a ValueError that names input and range.
 
     Notes
     -----
@@ -75,6 +80,10 @@ class SurrogateGroup(NeuronGroup):
     agree to 1e-5 of the output's scale (`float32`: 1e-5 too, with short memories) and
     with `response` to 1e-6. It works in closed loops: the input may depend on the
     output. Equations of `model` see the new output.
+
+    What Brian2's code strings write to an output (``on_pre='v_post += ...'``,
+    ``run_regularly``) has no effect: the next sample overwrites it. Objects with a
+    finer clock see the value of the end of a sample from its beginning on.
 
     *Cost.* One code object for all channels; with many channels loops over channels
     are vectorised, with few those over units.
@@ -121,6 +130,8 @@ class SurrogateGroup(NeuronGroup):
         check_method("method", method)
         check_mapping("events", events)
         refractory = check_spiking(threshold, reset, refractory)
+        check_reset(reset, surrogate)
+        check_variables([s.name for s in (*surrogate.inputs, *surrogate.outputs)])
         given = check_input(surrogate.inputs, input)
         object.__setattr__(self, "_written", frozenset())
         object.__setattr__(self, "surrogate", surrogate)
@@ -149,6 +160,15 @@ class SurrogateGroup(NeuronGroup):
         self.contained_objects.append(network)
         object.__setattr__(self, "_surrogate_updater", network)
         object.__setattr__(self, "_written", frozenset(outputs))
+        self._protect(outputs)
+
+    def _protect(self, outputs):
+        """Setting outputs is an error, in parts and from subgroups, too."""
+        written = {self.variables[name] for name in outputs}
+        for variable in written:
+            variable.read_only = True
+        # C++: what Brian2 remembers of them is old after a run all the same
+        object.__setattr__(self, "written_readonly_vars", written)
 
     def __setattr__(self, key, value, level=0):
         if key in self.__dict__.get("_written", ()):
@@ -184,6 +204,19 @@ def check_surrogate(surrogate):
             "else train a CompactSurrogate."
         )
     surrogate._check_trained("be simulated")
+
+
+def check_reset(reset, surrogate):
+    """A reset of an output would not reach the network, which goes on as before."""
+    for node in ast.walk(ast.parse(dedent(reset or ""))):
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        for signal in surrogate.outputs:
+            if signal.name in [getattr(target, "id", None) for target in targets]:
+                raise ValueError(
+                    f"reset sets {signal.name!r}, which the surrogate computes anew in "
+                    "every sample: leave it out, or train a surrogate with feedback on "
+                    "a model that has the reset."
+                )
 
 
 def own_equations(surrogate, inputs):

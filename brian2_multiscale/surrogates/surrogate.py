@@ -10,7 +10,13 @@ from brian2.utils.logger import get_logger
 
 from ..arguments import check_flag, check_mapping, check_path
 from . import files
-from .checks import check_positive, check_signals, check_task, shape_text
+from .checks import (
+    check_different,
+    check_positive,
+    check_signals,
+    check_task,
+    shape_text,
+)
 from .signals import Signal
 
 __all__ = ["Surrogate"]
@@ -58,6 +64,7 @@ class Surrogate:
         self.inputs = self.outputs = ()
         self.step = self.parameters = self.history = None
         self.meta = {}
+        self._told = set()
 
     # -- made by training ------------------------------------------------------------
     @property
@@ -93,7 +100,9 @@ class Surrogate:
         check_mapping("meta", meta)
         shapes = self.shapes(len(inputs), len(outputs))
         _check_parameters(parameters, shapes)
+        check_different([signal.name for signal in (*inputs, *outputs)])
         made = copy.copy(self)
+        made._told = set()
         made.inputs, made.outputs = inputs, outputs
         made.step = check_positive("step", step, second, "a time") * second
         made.parameters = {name: np.array(parameters[name]) for name in shapes}
@@ -274,7 +283,10 @@ class Surrogate:
                 "same for all inputs, got "
                 f"{', '.join(shape_text(given[n]) for n in names)}."
             )
-        flat = np.stack(arrays, axis=-1).reshape(shape[0], -1, len(names))
+        if not shape[0]:
+            raise ValueError("signal must have at least one sample, it is empty.")
+        channels = shape[1] if len(shape) == 2 else 1
+        flat = np.stack(arrays, axis=-1).reshape(shape[0], channels, len(names))
         if not np.isfinite(flat).all():
             raise ValueError("signal must be finite, it has nan or infinite values.")
         return flat, shape
@@ -294,7 +306,9 @@ class Surrogate:
         )
         if strict:
             raise ValueError(text)
-        logger.warn(text, name_suffix=f"range_{signal.name}", once=True)
+        if signal.name not in self._told:
+            self._told.add(signal.name)
+            logger.warn(text, name_suffix=f"range_{signal.name}")
 
     def _check_trained(self, what):
         if not self.trained:

@@ -13,7 +13,8 @@ from ..arguments import (
 )
 from ..callers import user_namespace
 from .building import build_teacher
-from .function_teacher import FunctionTeacher
+from .checks import check_different, check_variables
+from .function_teacher import FunctionTeacher, fingerprint
 from .stages import as_stage
 from .stimulus import check_fraction
 from .task_arguments import (
@@ -234,6 +235,7 @@ class SurrogateTask(TaskData):
             )
         names = tuple(inputs), tuple(outputs)
         self._teacher = FunctionTeacher(None, *names, positive_time("step", step))
+        self._teacher.recorded = fingerprint(arrays)
         self.interpolation, self._through, self._recipes = "held", None, {}
         self.dims, trials = dims, arrays[0].shape[1]
         self.validation_trials = int(np.clip(round(validation * trials), 1, trials - 1))
@@ -271,6 +273,8 @@ class SurrogateTask(TaskData):
         self._recipes["validation"] = self._recipes["training"]
 
     def _finish(self, rest, scale, settle, name, seed):
+        check_different([*self.inputs, *self.outputs])
+        check_variables([*self.inputs, *self.outputs])
         check_mapping("rest", rest)
         check_mapping("scale", scale)
         self._given_rest = self._numbers("rest", rest)

@@ -82,6 +82,7 @@ class TaskData:
             "validation_trials": self.validation_trials,
             "interpolation": self.interpolation,
             "rest": self.rest,
+            "scale": self._scale,
             "seed": self.seed,
         }
 

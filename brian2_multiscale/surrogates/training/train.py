@@ -1,5 +1,6 @@
 """A trained surrogate from an architecture and a task."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -126,7 +127,8 @@ def train(
         "seed": seed,
     }
     start = _start(surrogate, problem, data["training"], seed)
-    progress = _descended(problem, start, plan, settings, task, report, checkpoint)
+    key = _key(surrogate, start, task, settings)
+    progress = _descended(problem, start, plan, settings, report, checkpoint, key)
     return _trained(surrogate, problem, progress, data["training"], task, settings)
 
 
@@ -180,7 +182,14 @@ def _start(surrogate, problem, data, seed):
     return problem.join(surrogate.parameters)
 
 
-def _descended(problem, start, plan, settings, task, report, checkpoint):
+def _key(surrogate, start, task, settings):
+    """All that the result depends on: what a checkpoint must have in common."""
+    begin = hashlib.sha256(np.asarray(start, dtype=float).tobytes()).hexdigest()
+    architecture = surrogate.architecture, surrogate.options
+    return json.dumps([task.hash, task.recipe, settings, architecture, begin])
+
+
+def _descended(problem, start, plan, settings, report, checkpoint, key):
     from .losses import value, value_and_gradient
 
     seed, batch = settings["seed"], settings["batch"]
@@ -208,7 +217,6 @@ def _descended(problem, start, plan, settings, task, report, checkpoint):
         sizes, losses = zip(*parts, strict=True)
         return float(np.average(losses, weights=sizes))
 
-    key = json.dumps([task.hash, task.recipe, settings, repr(problem.options)])
     return descend(
         start, gradient, validate, plan, problem.project, report, checkpoint, key
     )
