@@ -299,6 +299,8 @@ def test_unknown_names_say_what_there_is():
 def test_paths_have_to_end_in_npz(tmp_path):
     with pytest.raises(ValueError, match="must end in '.npz'"):
         random_surrogate().save(tmp_path / "mine.txt")
+    with pytest.raises(FileNotFoundError, match="folder that does not exist.*nowhere"):
+        random_surrogate().save(tmp_path / "nowhere" / "mine.npz")
 
 
 # -- bad input -------------------------------------------------------------------------

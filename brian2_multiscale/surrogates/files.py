@@ -42,6 +42,10 @@ def write(path, parameters, description):
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"path must end in '.npz', got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path is in a folder that does not exist, {str(path.parent)!r}: make it."
+        )
     text = json.dumps({"version": VERSION, **description})
     arrays = {f"parameter_{name}": value for name, value in parameters.items()}
     temporary = path.with_name(path.name + ".part.npz")
