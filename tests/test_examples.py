@@ -73,6 +73,7 @@ def test_paper(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+@pytest.mark.long
 def test_populations_with_plasticity(tmp_path):
     name = "Schmutz_Gerstner_Schwalger_2020"
     output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
@@ -150,6 +151,7 @@ def test_blow_up(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+@pytest.mark.long
 def test_sensory_surrogates(tmp_path):
     pytest.importorskip("jax")
     name = "Drakopoulos_Baby_Verhulst_2021"
@@ -218,6 +220,7 @@ def test_hearing(tmp_path):
     assert is_png(tmp_path / "hearing_to_spikes.png")
 
 
+@pytest.mark.long
 def test_dendrite(tmp_path):
     pytest.importorskip("jax")
     script = ROOT / "examples" / "dendrite_surrogate.py"

@@ -103,6 +103,7 @@ def test_eliminated_state_gives_the_same():
         assert other[name] == pytest.approx(one[name], rel=1e-10)
 
 
+@pytest.mark.long
 @pytest.mark.standalone
 def test_a_million_steps():
     """Occupancy sums to 1e-12, with constant and with fast varying glutamate."""

@@ -103,7 +103,13 @@ def volleys(trains):
     ), len(table)
 
 
-@pytest.mark.parametrize("ours", NAMES)
+@pytest.mark.parametrize(
+    "ours",
+    [
+        n if k == 0 else pytest.param(n, marks=pytest.mark.long)
+        for k, n in enumerate(NAMES)
+    ],
+)
 def test_releases_carried_by_cohorts(synapses, ours):
     """The same, one population for each train and set of parameters."""
     defaultclock.dt = STEP * ms

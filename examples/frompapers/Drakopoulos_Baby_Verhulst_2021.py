@@ -311,7 +311,7 @@ def check(found, errors, surrogates):
     assert np.all(np.abs(ratio[4:] - 1) < 0.03), ratio
     # Below 500 Hz the ratio hangs on a DC part that almost vanishes
     ratio = compact["AC/DC"] / exact["AC/DC"]
-    assert np.all(np.abs(ratio[3:9] - 1) < 0.06), ratio
+    assert np.all(np.abs(ratio[3:9] - 1) < 0.09), ratio
     assert np.all(np.abs(exact["growth"] / GROWTH - 1) < 0.04), exact["growth"]
     limit = 0.03 * exact["growth"] + 0.003  # mV
     assert np.all(np.abs(compact["growth"] - exact["growth"]) < limit), compact
