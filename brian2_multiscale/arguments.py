@@ -7,6 +7,7 @@ from os import PathLike
 import numpy as np
 from brian2.codegen.codeobject import CodeObject
 from brian2.core.clocks import Clock, DefaultClockProxy
+from brian2.equations.equations import Equations
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
@@ -19,6 +20,7 @@ from brian2.units.fundamentalunits import (
 _LARGEST = 2**31 - 1
 
 __all__ = [
+    "as_equations",
     "check_choice",
     "check_flag",
     "check_handed_on",
@@ -31,6 +33,15 @@ __all__ = [
     "check_path",
     "check_whole",
 ]
+
+
+def as_equations(model):
+    """A model as `Equations`: they themselves, or a string."""
+    if isinstance(model, str):
+        return Equations(model)
+    if isinstance(model, Equations):
+        return model
+    raise TypeError(f"model must be a string or Equations, got {model!r}.")
 
 
 def check_flag(name, value):

@@ -3,12 +3,12 @@
 import numpy as np
 from brian2.core.variables import ArrayVariable
 from brian2.devices.device import RuntimeDevice, get_device
-from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import second
 
 from ..arguments import (
+    as_equations,
     check_choice,
     check_flag,
     check_handed_on,
@@ -226,9 +226,7 @@ class DensityGroup(PopulationAccess, NeuronGroup):
     def _take(self, N, model, method, threshold, reset, refractory):
         """Everything that does not need a clock; a group takes no attributes later."""
         self.sizes = check_sizes(N)
-        model = Equations(model) if isinstance(model, str) else model
-        if not isinstance(model, Equations):
-            raise TypeError(f"model must be a string or Equations, got {model!r}.")
+        model = as_equations(model)
         checks.check_model_names(model)
         self.method = self._checked_method(method)
         self._flagged_model, self._model = model, setup.plain_model(model)

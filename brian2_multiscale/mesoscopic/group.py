@@ -2,7 +2,6 @@
 
 from brian2.equations.equations import (
     SUBEXPRESSION,
-    Equations,
 )
 from brian2.equations.unitcheck import check_dimensions, check_units_statements
 from brian2.groups.group import get_dtype
@@ -11,7 +10,13 @@ from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DimensionMismatchError
 from brian2.utils.stringtools import get_identifiers
 
-from ..arguments import check_choice, check_flag, check_handed_on, check_method
+from ..arguments import (
+    as_equations,
+    check_choice,
+    check_flag,
+    check_handed_on,
+    check_method,
+)
 from ..callers import user_namespace
 from ..codegen.straightline import parse, parse_expression
 from . import setup
@@ -201,9 +206,7 @@ class MesoscopicGroup(PopulationAccess, NeuronGroup):
     def _take(self, N, model, threshold, hazard, reset, closure_order, noise, dtype):
         """Everything that does not need a clock; a group takes no attributes later."""
         self.sizes = check_sizes(N)
-        model = Equations(model) if isinstance(model, str) else model
-        if not isinstance(model, Equations):
-            raise TypeError(f"model must be a string or Equations, got {model!r}.")
+        model = as_equations(model)
         check_names(model)
         closure_order = check_choice("closure_order", closure_order, (1, 2))
         self._flagged_model, self._model = model, setup.plain_model(model)

@@ -8,10 +8,10 @@ from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
     PARAMETER,
     SUBEXPRESSION,
-    Equations,
 )
 from brian2.utils.stringtools import word_substitute
 
+from ..arguments import as_equations
 from ..codegen.straightline import names_in, parse, parse_expression, symbol
 
 __all__ = ["ProjectionError", "SynapticRule", "Target", "with_suffix"]
@@ -55,7 +55,7 @@ def with_suffix(on_pre, model, variables):
     """
     if not isinstance(on_pre, str):
         return on_pre
-    own = set(_equations(model).names)
+    own = set(as_equations(model).names)
     found = {n for n in _CHANGED.findall(on_pre) if n not in own and n in variables}
     return word_substitute(on_pre, {name: f"{name}_post" for name in found})
 
@@ -93,7 +93,7 @@ class SynapticRule:
     def __init__(self, model, on_pre):
         if not isinstance(on_pre, str):
             raise TypeError(f"on_pre must be a string, got {on_pre!r}.")
-        self.equations = _equations(model)
+        self.equations = as_equations(model)
         self.on_pre = on_pre
         eqs = self.equations
         if "p" in eqs.names:
@@ -200,14 +200,6 @@ class SynapticRule:
         if release not in self.releases:
             self.releases.append(release)
         return Target(variable, weight, self.releases.index(release))
-
-
-def _equations(model):
-    if isinstance(model, str):
-        return Equations(model)
-    if isinstance(model, Equations):
-        return model
-    raise TypeError(f"model must be a string or Equations, got {model!r}.")
 
 
 def _right(equation):

@@ -19,6 +19,7 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DimensionMismatchError, get_dimensions
 from brian2.utils.stringtools import get_identifiers
 
+from ..arguments import as_equations
 from ..codegen.arrays import unit_name
 from ..matrices import with_unit
 
@@ -96,10 +97,7 @@ def driven_model(model, drive, populations):
     constants : dict
         What the new equations refer to.
     """
-    if isinstance(model, str):
-        model = Equations(model)
-    if not isinstance(model, Equations):
-        raise TypeError(f"model must be a string or Equations, got {model!r}.")
+    model = as_equations(model)
     if drive is not None and not isinstance(drive, Mapping):
         raise TypeError(
             "drive must be a dict of parameters of the model and their values, "

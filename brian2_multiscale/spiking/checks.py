@@ -3,9 +3,10 @@
 import ast
 from textwrap import dedent
 
-from brian2.equations.equations import PARAMETER, Equations
+from brian2.equations.equations import PARAMETER
 from brian2.units.allunits import second
 
+from ..arguments import as_equations
 from ..codegen.straightline import parse_expression
 from ..mesoscopic.checks import check_time
 from ..mesoscopic.setup import read_code
@@ -29,10 +30,7 @@ RESERVED = (
 
 def check_model(model):
     """The model as `Equations`, without names that the group needs for itself."""
-    if isinstance(model, str):
-        model = Equations(model)
-    if not isinstance(model, Equations):
-        raise TypeError(f"model must be a string or Equations, got {model!r}.")
+    model = as_equations(model)
     for name, eq in model.items():
         if name in RESERVED:
             raise ValueError(

@@ -10,6 +10,7 @@ from brian2.groups.neurongroup import NeuronGroup
 from brian2.units.allunits import second
 
 from ..arguments import (
+    as_equations,
     check_flag,
     check_handed_on,
     check_mapping,
@@ -236,10 +237,7 @@ def check_model(model, surrogate):
     """Further equations, none of which is a signal of the surrogate."""
     if model is None:
         return Equations("")
-    if isinstance(model, str):
-        model = Equations(model)
-    if not isinstance(model, Equations):
-        raise TypeError(f"model must be a string or Equations, got {model!r}.")
+    model = as_equations(model)
     for kind in ("inputs", "outputs"):
         for signal in getattr(surrogate, kind):
             if signal.name in model:

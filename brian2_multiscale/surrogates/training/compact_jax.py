@@ -38,15 +38,8 @@ def forward(parameters, options, z, step):
     -------
     y : array, shape (samples, trials, outputs)
     """
-    p, x = parameters, jnp.transpose(z, (2, 1, 0))
-    u = _bounded(_dense(p["W"], x), p["b"])
-    for k in range(options.blocks):
-        rate = step / jnp.exp(p[f"log_tau{k}"])
-        drive = p[f"B{k}"] * -jnp.expm1(-rate)[:, None]
-        s, before = decaying_sums(rate, _dense(drive, u)), u
-        u = _bounded(_both(p[f"C{k}"], s, before), p[f"c{k}"])
-        if options.gated:
-            u = u * (1 + _both(p[f"G{k}"], s, before))
+    p = parameters
+    *_, (s, before, u) = _blocks(p, options, z, step)
     y = _dense(p["w"], u) + _both(p["w_states"], s, before)
     return jnp.transpose(y, (2, 1, 0))
 
@@ -92,7 +85,13 @@ def free_running(parameters, options, z, y, state, step):
 
 def states_of(parameters, options, z, step):
     """Linear states for whole signals, shape (samples, blocks, trials, states)."""
-    p, x, found = parameters, jnp.transpose(z, (2, 1, 0)), []
+    blocks = _blocks(parameters, options, z, step)
+    return jnp.stack([jnp.transpose(s, (2, 1, 0)) for s, *_ in blocks], axis=1)
+
+
+def _blocks(p, options, z, step):
+    """States, input and output of every block, of shape (units, trials, samples)."""
+    x = jnp.transpose(z, (2, 1, 0))
     u = _bounded(_dense(p["W"], x), p["b"])
     for k in range(options.blocks):
         rate = step / jnp.exp(p[f"log_tau{k}"])
@@ -101,8 +100,7 @@ def states_of(parameters, options, z, step):
         u = _bounded(_both(p[f"C{k}"], s, before), p[f"c{k}"])
         if options.gated:
             u = u * (1 + _both(p[f"G{k}"], s, before))
-        found.append(jnp.transpose(s, (2, 1, 0)))
-    return jnp.stack(found, axis=1)
+        yield s, before, u
 
 
 def initial_parameters(random, options, inputs, outputs, step, slowest):
