@@ -5,9 +5,12 @@ import pytest
 from brian2 import (
     Equations,
     Hz,
+    Mohm,
     Network,
     NeuronGroup,
+    SpikeMonitor,
     StateMonitor,
+    Synapses,
     defaultclock,
     ms,
     mV,
@@ -18,9 +21,14 @@ from brian2 import (
 )
 from brian2.units.fundamentalunits import get_dimensions
 from numpy.testing import assert_allclose
+from scipy.integrate import solve_ivp
 from targets import assert_targets_agree, run_on_targets
 
-from brian2_multiscale.gradients import Sensitivity, sensitivity_equations
+from brian2_multiscale.gradients import (
+    Sensitivity,
+    sensitivity_equations,
+    sensitivity_reset,
+)
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
 
 # Traub-Miles, with parameters that differ between neurons
@@ -51,6 +59,7 @@ VALUES = {
     "El": -65 * mV,
     "C": 0.2 * nF,
 }
+END = 8 * ms
 STEP = 1e-5  # relative, of finite differences
 
 
@@ -71,17 +80,74 @@ def _neurons(method="exponential_euler", names=tuple(VALUES)):
     return group
 
 
+# Fires: the threshold adapts, jumps at spikes, and v stands still for a while
+FIRING = """
+dv/dt = (-(v + 70*mV) + R*(8*nA + I1))/tau : volt (unless refractory)
+dvth/dt = a*(v + 70*mV) - b*(vth + 50*mV) : volt
+dI1/dt = -k1*I1 : amp
+a : Hz
+b : Hz
+R : ohm
+tau : second
+k1 : Hz
+A1 : amp
+"""
+FIRING_RESET = "v = -65*mV; I1 += A1; vth = clip(vth, -48*mV, 1*volt) + 1*mV"
+FIRING_VALUES = {
+    "a": 50 * Hz,
+    "b": 100 * Hz,
+    "R": 20 * Mohm,
+    "tau": 20 * ms,
+    "k1": 200 * Hz,
+    "A1": -0.5 * nA,
+}
+PERIOD = 1 * ms  # refractory
+
+
+def _firing(event_exact=True, step=0.005 * ms, name="firing"):
+    names = list(FIRING_VALUES)
+    group = NeuronGroup(
+        1,
+        Equations(FIRING) + sensitivity_equations(FIRING, names),
+        threshold="v > vth",
+        reset=sensitivity_reset(FIRING, "v > vth", FIRING_RESET, names, event_exact),
+        refractory=PERIOD,
+        method=Sensitivity("exponential_euler", names),
+        dt=step,
+        name=name,
+    )
+    for key, value in {**FIRING_VALUES, "v": -70 * mV, "vth": -50 * mV}.items():
+        setattr(group, key, value)
+    return group
+
+
 def _build():
-    group = _neurons()
+    group, firing = _neurons(), _firing()
     names = ["v", *(f"S_v_{p}" for p in VALUES)]
     monitor = StateMonitor(group, names, record=True, name="tangent_monitor")
+    spikes = SpikeMonitor(firing, name="firing_spikes")
     readers = {n: lambda n=n: np.array(getattr(monitor, n)) for n in names}
-    return [group, monitor], readers
+    readers |= {f"firing {v}": lambda v=v: _derivatives(firing, v) for v in FOLLOWED}
+    readers["spikes"] = lambda: np.array(spikes.t)
+    return [group, monitor, firing, spikes], readers
+
+
+FOLLOWED = ("v", "vth", "I1")
+
+
+def _derivatives(group, variable):
+    """By the relative change of every parameter."""
+    return np.array(
+        [
+            float(value) * getattr(group, f"S_{variable}_{p}_")[0]
+            for p, value in FIRING_VALUES.items()
+        ]
+    )
 
 
 @pytest.fixture(scope="module")
 def results():
-    return run_on_targets(_build, 8 * ms, name="sensitivity")
+    return run_on_targets(_build, END, name="sensitivity")
 
 
 def test_targets_agree(results):
@@ -95,6 +161,122 @@ def test_they_are_finite_differences_of_the_simulation(results, name):
     found = results["numpy"][f"S_v_{name}"][0]
     assert np.ptp(v[0]) > 0.08  # with spikes
     assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def _slope(t, x, held, p):
+    v, vth, current = x
+    drive = -(v + 70e-3) + p["R"] * (8e-9 + current)
+    return [
+        0.0 if held else drive / p["tau"],
+        p["a"] * (v + 70e-3) - p["b"] * (vth + 50e-3),
+        -p["k1"] * current,
+    ]
+
+
+def _exact_firing(**changes):
+    """The end of a trial, with exact times of spikes, and how many there are."""
+    p = {n: float(v) for n, v in FIRING_VALUES.items()} | changes
+    options = {"rtol": 1e-11, "atol": 1e-14, "method": "DOP853"}
+    x, t, end, count = np.array([-70e-3, -50e-3, 0.0]), 0.0, float(END), 0
+
+    def above(t, x, *_):
+        return x[0] - x[1]
+
+    above.terminal, above.direction = True, 1
+    while t < end:
+        found = solve_ivp(_slope, (t, end), x, args=(False, p), events=above, **options)
+        x, t = found.y[:, -1], found.t[-1]
+        if found.status == 1:
+            count += 1
+            x = np.array([-65e-3, max(x[1], -48e-3) + 1e-3, x[2] + p["A1"]])
+            free = min(t + float(PERIOD), end)
+            x = solve_ivp(_slope, (t, free), x, args=(True, p), **options).y[:, -1]
+            t = free
+    return x, count
+
+
+@pytest.fixture(scope="module")
+def exact_firing():
+    """Derivatives by relative changes, for v, vth and I1."""
+    rows = []
+    for name, value in FIRING_VALUES.items():
+        ends = [_exact_firing(**{name: float(value) * (1 + h)})[0] for h in (H, -H)]
+        rows.append((ends[0] - ends[1]) / (2 * H))
+    return dict(zip(FOLLOWED, np.array(rows).T, strict=True))
+
+
+H = 1e-5
+
+
+def _cosine(a, b):
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("variable", FOLLOWED)
+def test_spikes_move_with_parameters(results, exact_firing, variable):
+    assert len(results["numpy"]["spikes"]) == _exact_firing()[1] >= 2
+    found, wanted = results["numpy"][f"firing {variable}"], exact_firing[variable]
+    assert_allclose(found, wanted, atol=0.01 * np.abs(wanted).max(), rtol=0)
+    assert _cosine(found, wanted) > 0.9999
+
+
+def test_the_error_at_spikes_is_of_first_order(exact_firing):
+    errors = []
+    for step in (0.02 * ms, 0.005 * ms, 0.00125 * ms):
+        group = _firing(step=step, name="firing*")
+        Network(group).run(END)
+        found = _derivatives(group, "vth") - exact_firing["vth"]
+        errors.append(np.abs(found).max())
+    assert errors[2] < errors[0] / 6  # 16 on average: spikes fall anywhere in a step
+
+
+def test_without_moving_spikes_derivatives_are_others(exact_firing):
+    group = _firing(event_exact=False, name="firing*")
+    Network(group).run(END)
+    found, wanted = _derivatives(group, "v"), exact_firing["v"]
+    assert np.abs(found - wanted).max() > 0.5 * np.abs(wanted).max()
+    assert not np.any(_derivatives(group, "I1")[:4])  # the reset adds a constant
+
+
+def test_a_kick_over_the_threshold_does_not_move():
+    """The distance does not grow by itself there: no division by zero or less."""
+    model = "dv/dt = -v/tau : 1\ntau : second"
+    group = NeuronGroup(
+        1,
+        Equations(model) + sensitivity_equations(model, "tau"),
+        threshold="v > 1",
+        reset=sensitivity_reset(model, "v > 1", "v -= 1", "tau"),
+        method=Sensitivity("exact", "tau"),
+        dt=1 * ms,
+    )
+    group.tau = 10 * ms
+    kick = NeuronGroup(1, "", threshold="abs(t - 3*ms) < 0.5*ms", dt=1 * ms)
+    synapses = Synapses(kick, group, on_pre="v_post += 1.5")
+    synapses.connect()
+    network = Network(group, kick, synapses)
+    network.run(6 * ms)
+    # Kicked in step 3, reset at the end of step 4, from then on as before
+    kicked, x = 1.5, np.exp(-0.1)
+    v, slope = kicked, 0.0
+    for step in (4, 5):
+        v, slope = v * x, slope * x + v * x * 1e-3 / (10e-3) ** 2
+        v -= step == 4
+    assert_allclose(group.v_, v, rtol=1e-12)
+    assert_allclose(group.S_v_tau_, slope, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("reset", "threshold", "error", "message"),
+    [
+        ("w = tau*Hz", "v > 1", NotDifferentiableError, "'w'"),
+        ("v = 0", "v > 1 and w > 0", ValueError, "one comparison"),
+        ("v = 0", "v", ValueError, "one comparison"),
+    ],
+)
+def test_resets_that_cannot_be_followed(reset, threshold, error, message):
+    model = "dv/dt = -v/tau : 1\ntau : second\nw : 1"
+    with pytest.raises(error, match=message):
+        sensitivity_reset(model, threshold, reset, "tau")
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,19 @@
 
 import sympy as sp
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
-from brian2.parsing.sympytools import sympy_to_str
 from brian2.stateupdaters.base import StateUpdateMethod
+from brian2.units.allunits import second
 
-from ..arguments import check_method, check_names
+from ..arguments import as_equations, check_method, check_names
 from ..codegen.directional import Directional
-from ..codegen.straightline import emit, parse, symbol
+from ..codegen.slopes import CodeWithFunctions, Slopes
+from ..codegen.straightline import emit, parse, parse_expression, symbol
+from ..codegen.subexpressions import assigned_once, assigned_together, shared
 from ..kinetics.differentiation import derivative
+from .names import sensitivity_name, shift_name
+from .rates import held_variables, rates_of_change
 
-__all__ = ["Sensitivity", "sensitivity_equations", "sensitivity_name"]
-
-
-def sensitivity_name(variable, parameter):
-    """Name of the derivative of a variable by a parameter: ``S_v_gl``."""
-    return f"S_{variable}_{parameter}"
+__all__ = ["Sensitivity", "check_parameters", "sensitivity_equations"]
 
 
 def sensitivity_equations(model, parameters):
@@ -33,17 +32,31 @@ def sensitivity_equations(model, parameters):
     `Equations`
         ``S_v_gl`` for every variable with a differential equation and every parameter,
         to be added to the model; they start at zero: initial values do not depend on
-        parameters. `Sensitivity` moves them.
+        parameters, unless you set them. `Sensitivity` moves them. If some variable is
+        kept during refractoriness, also ``S_t_gl``: the derivative of the time of the
+        last spike, which `sensitivity_reset` sets and the end of refractoriness needs.
 
     Raises
     ------
     ValueError
         If a name is not a parameter of the model.
     """
-    if isinstance(model, str):
-        model = Equations(model)
-    if not isinstance(model, Equations):
-        raise TypeError(f"model must be a string or Equations, got {model!r}.")
+    model = as_equations(model)
+    parameters = check_parameters(model, parameters)
+    states = [(name, model[name].dim) for name in model.diff_eq_names]
+    if held_variables(model):
+        states.append(("t", second.dim))
+    return Equations(
+        [
+            SingleEquation(PARAMETER, sensitivity_name(name, p), dim / model[p].dim)
+            for name, dim in states
+            for p in parameters
+        ]
+    )
+
+
+def check_parameters(model, parameters):
+    """Names of parameters of a model, or an error."""
     parameters = check_names("parameters", parameters)
     unknown = [p for p in parameters if p not in model.parameter_names]
     if unknown:
@@ -51,17 +64,7 @@ def sensitivity_equations(model, parameters):
             f"parameters must be names of parameters of the model, got {unknown}; it "
             f"has {sorted(model.parameter_names)}. Declare it: '{unknown[0]} : unit'."
         )
-    return Equations(
-        [
-            SingleEquation(
-                PARAMETER,
-                sensitivity_name(name, p),
-                model[name].dim / model[p].dim,
-            )
-            for name in model.diff_eq_names
-            for p in parameters
-        ]
-    )
+    return parameters
 
 
 class Sensitivity(StateUpdateMethod):
@@ -83,15 +86,19 @@ class Sensitivity(StateUpdateMethod):
     NotDifferentiableError
         Before the run, if an expression has no known derivative.
 
+    See Also
+    --------
+    sensitivity_equations, sensitivity_reset
+
     Notes
     -----
-    Jumps (``int(v > 0*mV)``, ``floor``) count as constant. Nothing happens to the
-    derivatives at a spike: what they become is for the reset to say.
+    Jumps (``int(v > 0*mV)``, ``floor``) count as constant. At a spike, derivatives
+    become what `sensitivity_reset` says.
 
     Examples
     --------
     >>> from brian2 import *
-    >>> from brian2_multiscale.gradients import Sensitivity, sensitivity_equations
+    >>> from brian2_multiscale import *
     >>> eqs = '''dv/dt = gl*(-70*mV - v)/(200*pF) : volt
     ...          gl : siemens'''
     >>> group = NeuronGroup(1, Equations(eqs) + sensitivity_equations(eqs, 'gl'),
@@ -104,6 +111,7 @@ class Sensitivity(StateUpdateMethod):
         self.parameters = check_names("parameters", parameters)
 
     def __call__(self, equations, variables=None, method_options=None):
+        variables = variables or {}
         code = StateUpdateMethod.apply_stateupdater(
             equations, variables, self.method, method_options=method_options
         )
@@ -114,41 +122,86 @@ class Sensitivity(StateUpdateMethod):
                 f"method={self.method!r} makes code of its own, which cannot be "
                 "differentiated; choose one such as 'exponential_euler' or 'rk4'."
             )
-        return self._with_derivatives(equations, code, variables or {})
+        slopes = Slopes(variables)
 
-    def _with_derivatives(self, equations, code, variables):
+        def differentiate(expression, by):
+            return derivative(expression, by, slopes)
+
+        program = self._program(equations, parse(code), variables, differentiate)
+        code = emit(shared(program))
+        return CodeWithFunctions(code, slopes.used) if slopes.used else code
+
+    def _program(self, equations, program, variables, differentiate):
+        """The step with its derivatives; variables of the group change at its end."""
         states = list(equations.diff_eq_names)
+        held = held_variables(equations) if "not_refractory" in variables else []
+        program, last = assigned_once(_defined(program), kept=states)
+        begin, known = self._known(equations, states, held, variables)
+        program, found = Directional(self.parameters, known, differentiate)(program)
+        moved = [v for v in states if v in last]
+        values = {v: symbol(last[v]) for v in moved}
+        for v in moved:
+            for p in self.parameters:
+                name = sensitivity_name(v, p)
+                after = sp.sympify(found[last[v]].get(p, 0))
+                if v in held:  # Brian2 itself does this for differential equations only
+                    after = symbol(name) + _free() * (after - symbol(name))
+                values[name] = after
+        for name in map(
+            shift_name, self.parameters if held_variables(equations) else ()
+        ):
+            if name in variables:
+                values[name] = symbol(name) * (1 - _free(held))
+        return begin + program + self.also(values) + assigned_together(values)
+
+    def _known(self, equations, states, held, variables):
+        """Derivatives before the step; those of late variables begin to count here."""
+        begin, rates = [], rates_of_change(equations)
         known = {
             v: {p: symbol(sensitivity_name(v, p)) for p in self.parameters}
             for v in states
         }
-        program = _before_states(parse(code), states)
-        statements, found = Directional(self.parameters, known, derivative)(program)
-        lines = [emit(statements)]
-        for v in [v for v in states if f"_new_{v}" in found]:
-            held = "unless refractory" in equations[v].flags
-            held = held and "not_refractory" in variables
+        for v in held_variables(equations):
             for p in self.parameters:
-                change = sympy_to_str(sp.sympify(found[f"_new_{v}"].get(p, 0)))
-                lines.append(_assigned(sensitivity_name(v, p), change, held))
-        lines += [f"{v} = _new_{v}" for v in states if f"_new_{v}" in found]
-        return "\n".join(lines)
+                if shift_name(p) in variables:
+                    late = _free(held) * rates[v] * symbol(shift_name(p))
+                    begin.append((f"_start_{v}_{p}", known[v][p] - late))
+                    known[v][p] = symbol(f"_start_{v}_{p}")
+        return begin, known
+
+    def also(self, values):
+        """Statements of what is computed along with a step (none here).
+
+        Parameters
+        ----------
+        values : dict of str to sympy expression
+            What variables become after the step.
+
+        Returns
+        -------
+        list of (str, sympy expression)
+        """
+        return []
 
 
-def _assigned(name, value, held):
-    """A statement; Brian2 only keeps differential equations from moving by itself."""
-    if not held:
-        return f"{name} = {value}"
-    return f"{name} += int(not_refractory)*({value} - {name})"
+def _defined(program):
+    """Without the 0/0 that Brian2's methods compute for refractory neurons.
+
+    Brian2 never uses these; in sums of derivatives they would spread.
+    """
+    free = _free()
+    return [
+        (
+            name,
+            value.replace(
+                lambda e: e.is_Pow and e.base == free and e.exp.is_negative,
+                lambda e: sp.S.One,
+            ),
+        )
+        for name, value in program
+    ]
 
 
-def _before_states(program, states):
-    """The program with states assigned to other names, so that old values stay."""
-    renamed, result = {}, []
-    for name, value in program:
-        value = value.xreplace(renamed)
-        if name in states:
-            renamed[symbol(name)] = symbol(f"_new_{name}")
-            name = f"_new_{name}"
-        result.append((name, value))
-    return result
+def _free(refractory=True):
+    """Whether a neuron moves."""
+    return parse_expression("int(not_refractory)") if refractory else sp.S.One

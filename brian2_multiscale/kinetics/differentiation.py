@@ -23,29 +23,89 @@ class clip(Function):  # noqa: N801 (the printed name)
 
     def _eval_derivative(self, s):
         value, low, high = self.args
-        return value.diff(s) * _INT(And(value > low, value < high))
+        return (
+            value.diff(s) * _INT(And(value > low, value < high))
+            + low.diff(s) * _INT(value <= low)
+            + high.diff(s) * _INT(value >= high)
+        )
 
 
-# What str_to_sympy makes of the functions with kinks and jumps
+class at_least(Function):  # noqa: N801
+    """The larger one of two values."""
+
+    def _eval_derivative(self, s):
+        value, limit = self.args
+        return value.diff(s) * _INT(value >= limit) + limit.diff(s) * _INT(
+            value < limit
+        )
+
+
+class at_most(Function):  # noqa: N801
+    """The smaller one of two values."""
+
+    def _eval_derivative(self, s):
+        value, limit = self.args
+        return value.diff(s) * _INT(value <= limit) + limit.diff(s) * _INT(
+            value > limit
+        )
+
+
+class select(Function):  # noqa: N801
+    """One of two values, by a condition."""
+
+    def _eval_derivative(self, s):
+        condition, yes, no = self.args
+        slopes = yes.diff(s), no.diff(s)
+        return S.Zero if slopes == (0, 0) else select(condition, *slopes)
+
+
+# What str_to_sympy makes of the functions with kinks and jumps, and our own ones
 _SUBSTITUTES = {
     "int_": _INT,
+    "int": _INT,
     "floor": _piecewise_constant("floor"),
     "ceiling": _piecewise_constant("ceil"),
     "sign": _piecewise_constant("sign"),
     "timestep": _piecewise_constant("timestep"),
     "clip": clip,
+    "at_least": at_least,
+    "at_most": at_most,
+    "select": select,
 }
 
 
-def _known(expr):
+def _with_slopes(name, slopes):
+    """A sympy function whose partial derivatives are given as callables or None."""
+
+    def _eval_derivative(self, s):
+        total = S.Zero
+        for number, argument in enumerate(self.args):
+            inner = argument.diff(s)
+            if inner == 0:
+                continue
+            if slopes[number] is None:
+                raise NotDifferentiableError(
+                    f"The derivative of '{name}' with respect to its argument number "
+                    f"{number + 1} is not known, which '{self}' needs"
+                )
+            total += inner * slopes[number](*self.args)
+        return total
+
+    return type(name, (Function,), {"_eval_derivative": _eval_derivative})
+
+
+def _known(expr, functions):
     """Replace functions with kinks and jumps by ones that can be differentiated."""
+    substitutes = dict(_SUBSTITUTES)
+    for name, slopes in functions.items():
+        substitutes[name] = _with_slopes(name, slopes)
     return expr.replace(
-        lambda e: isinstance(e, Function) and e.func.__name__ in _SUBSTITUTES,
-        lambda e: _SUBSTITUTES[e.func.__name__](*e.args),
+        lambda e: isinstance(e, Function) and e.func.__name__ in substitutes,
+        lambda e: substitutes[e.func.__name__](*e.args),
     )
 
 
-def derivative(expr, symbol):
+def derivative(expr, symbol, functions=None):
     """Partial derivative of an expression.
 
     Functions that are constant between jumps (``int``, ``floor``, ``ceil``,
@@ -58,6 +118,10 @@ def derivative(expr, symbol):
         As returned by Brian2's ``str_to_sympy``.
     symbol : sympy.Symbol
         Variable to differentiate by.
+    functions : dict of str to sequence of callable, optional
+        By the name of a function: its partial derivatives, one for each argument, as
+        callables that take and return sympy expressions; None where it is not known.
+        See `~brian2_multiscale.codegen.slopes.slopes_of_functions`.
 
     Returns
     -------
@@ -71,7 +135,7 @@ def derivative(expr, symbol):
     """
     if not expr.has(symbol):
         return S.Zero
-    result = _known(expr).diff(symbol)
+    result = _known(expr, functions or {}).diff(symbol)
     if result.has(sympy.Derivative, sympy.Subs, sympy.DiracDelta):
         raise NotDifferentiableError(
             f"The derivative of '{expr}' with respect to '{symbol}' is not known"

@@ -1,0 +1,105 @@
+"""What a fit found, and how to go on with it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..optional import require
+from .script import script
+
+__all__ = ["FitResult"]
+
+
+@dataclass
+class FitResult:
+    """
+    What `GradientFitter.fit` found.
+
+    Attributes
+    ----------
+    params : dict of str to `Quantity`
+        The best point.
+    loss : float
+        There, of the last loss that was minimised.
+    standard_errors : dict of str to `Quantity`
+        From the curvature of the loss, as if the model were right and what is left
+        were independent noise; nan where the loss does not depend on a parameter.
+    starts : dict of str to `Quantity`
+        Where every start ended, arrays.
+    losses : ndarray, shape (starts,)
+    history : ndarray, shape (calls, starts)
+        Best losses after every call.
+    polish_history : ndarray, shape (calls, points)
+        The same of the polish; empty without.
+    evaluations, calls : int
+        Simulations of one point, and runs of all points together.
+    reasons : list of str
+        Why every start ended.
+    seconds : float
+        That the search took, without the time in which code was made.
+    preparation : float
+        Seconds in which code was made.
+    """
+
+    params: dict
+    loss: float
+    standard_errors: dict
+    starts: dict
+    losses: np.ndarray
+    history: np.ndarray
+    polish_history: np.ndarray
+    evaluations: int
+    calls: int
+    reasons: list
+    seconds: float
+    preparation: float
+    recipe: dict = field(default_factory=dict, repr=False)
+
+    def __str__(self):
+        lines = [
+            f"loss {self.loss:.4g} after {self.evaluations} simulations in "
+            f"{self.seconds:.1f} s (and {self.preparation:.1f} s for code)"
+        ]
+        for name, value in self.params.items():
+            lines.append(f"  {name} = {value} +- {self.standard_errors[name]}")
+        return "\n".join(lines)
+
+    def script(self, N=1):
+        """
+        The group with the fitted values, as a script.
+
+        Parameters
+        ----------
+        N : int, optional
+            Number of neurons.
+
+        Returns
+        -------
+        str
+            Python code that makes ``group``; inputs are parameters of it
+            (``group.I``), or what arrives has to be said by `Synapses`.
+        """
+        return script(self.recipe, self.params, N)
+
+    def plot(self, axes=None):
+        """
+        How the losses of all starts went down.
+
+        Parameters
+        ----------
+        axes : `matplotlib.axes.Axes`, optional
+
+        Returns
+        -------
+        `matplotlib.axes.Axes`
+        """
+        if axes is None:
+            pyplot = require("matplotlib.pyplot", "plot", "FitResult.plot()")
+            axes = pyplot.subplots()[1]
+        floor = np.nanmin(self.history[self.history > 0], initial=1)
+        axes.semilogy(np.maximum(self.history, floor), color="0.7", lw=0.8)
+        best = self.history.min(axis=1)
+        axes.semilogy(np.maximum(best, floor), color="C0", lw=1.5, label="best")
+        axes.set(xlabel="call", ylabel="loss")
+        axes.legend(frameon=False)
+        return axes

@@ -1,0 +1,419 @@
+"""Fits of equation strings: derivatives, searches, refusals."""
+
+import numpy as np
+import pytest
+from brian2 import (
+    Equations,
+    Hz,
+    Mohm,
+    ms,
+    mV,
+    nA,
+    nS,
+    second,
+    uS,
+)
+from brian2.units.fundamentalunits import DimensionMismatchError
+from fitting_models import (
+    GIF,
+    GIF_NAMESPACE,
+    GIF_RESET,
+    GIF_VALUES,
+    HH,
+    HH_NAMESPACE,
+    HH_VALUES,
+    hodgkin_huxley,
+    integrate_and_fire,
+)
+from numpy.testing import assert_allclose
+
+from brian2_multiscale.gradients import (
+    FitResult,
+    GradientFitter,
+    Param,
+    SpikeLikelihood,
+    TraceLoss,
+)
+from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
+
+HH_BOUNDS = {
+    "gl": Param(1e-4 * uS, 0.1 * uS, scale="log"),
+    "gNa": [0.01, 40] * uS,
+    "gK": [0.01, 20] * uS,
+    "VT": [-65, -50] * mV,
+}
+GIF_BOUNDS = {"a": [0.1, 50] * Hz, "b": [0.1, 50] * Hz}
+FIXED = {k: GIF_VALUES[k] for k in ("R", "tau")}
+
+
+@pytest.fixture(scope="module")
+def hh():
+    currents, v = hodgkin_huxley()
+    return GradientFitter(
+        HH,
+        dt=0.02 * ms,
+        input={"I": currents},
+        output={"v": v},
+        param_init={"v": -65 * mV},
+        namespace=HH_NAMESPACE,
+    )
+
+
+@pytest.fixture(scope="module")
+def gif_data():
+    return integrate_and_fire()
+
+
+def _gif(gif_data, **changes):
+    currents, v, trains = gif_data
+    arguments = {
+        "dt": 0.1 * ms,
+        "threshold": "v > vth",
+        "reset": GIF_RESET,
+        "refractory": 2 * ms,
+        "input": {"I": currents},
+        "output": {"v": v, "spikes": trains},
+        "param_init": {"v": -70 * mV, "vth": -50 * mV, **FIXED},
+        "namespace": GIF_NAMESPACE,
+    }
+    return GradientFitter(GIF, **{**arguments, **changes})
+
+
+def _assert_gradient(pairs, rtol):
+    found = np.array(list(pairs.values()))
+    assert np.abs(found).max() > 0
+    assert_allclose(found[:, 0], found[:, 1], atol=rtol * np.abs(found).max(), rtol=0)
+
+
+# Derivatives
+
+
+def test_derivatives_of_a_trace_are_finite_differences(hh):
+    _assert_gradient(hh.check_gradient(seed=3, **HH_BOUNDS), 1e-5)
+
+
+def test_derivatives_of_the_likelihood_are_finite_differences(gif_data):
+    fitter = _gif(gif_data, param_init={"v": -70 * mV, "vth": -50 * mV})
+    bounds = {**GIF_BOUNDS, "R": [10, 40] * Mohm, "tau": [10, 40] * ms}
+    _assert_gradient(fitter.check_gradient(seed=1, **bounds), 1e-5)
+
+
+def test_derivatives_of_a_trace_between_recorded_spikes(gif_data):
+    fitter = _gif(gif_data, param_init={"v": -70 * mV, "vth": -50 * mV})
+    bounds = {"R": [10, 40] * Mohm, "tau": [10, 40] * ms, **GIF_BOUNDS}
+    pairs = fitter.check_gradient(seed=1, loss=TraceLoss(forced=True), **bounds)
+    _assert_gradient(pairs, 1e-5)
+    assert pairs["a"] == (0, 0)  # the threshold does not matter
+
+
+def test_derivatives_with_moving_spikes():
+    """Few spikes, small steps: differences of whole steps are small."""
+    data = integrate_and_fire(duration=60 * ms, dt=0.005 * ms)
+    start = {"v": -70 * mV, "vth": -50 * mV}
+    fitter = _gif(data, dt=0.005 * ms, param_init=start)
+    near = {
+        "a": [4, 7] * Hz,
+        "b": [7, 14] * Hz,
+        "R": [18, 21] * Mohm,
+        "tau": [18, 23] * ms,
+    }
+    pairs = fitter.check_gradient(seed=2, loss=TraceLoss(), step=0.02, **near)
+    _assert_gradient(pairs, 0.05)
+
+
+def test_gaps_and_what_is_before_the_start_do_not_count(hh):
+    currents, v = hodgkin_huxley()
+    v = np.array(v)
+    v[0, 300:], v[:, :100] = np.nan, 0.5
+    fitter = GradientFitter(
+        HH,
+        dt=0.02 * ms,
+        input={"I": currents},
+        output={"v": v * 1000 * mV},
+        param_init={"v": -65 * mV},
+        namespace=HH_NAMESPACE,
+    )
+    loss = TraceLoss(t_start=2 * ms, scale={"v": 1 * mV})
+    found = fitter.fit(
+        n_starts=1, steps=5, loss=loss, gl=[8, 9] * nS, gNa=[24, 25] * uS,
+        gK=[5.6, 6] * uS, VT=[-56, -55] * mV,
+    )  # fmt: skip
+    assert found.loss < 1e-10
+
+
+def test_initial_values_that_depend_on_what_is_fitted():
+    model = "dx/dt = -x/tau : volt\ntau : second\nE : volt"
+    times = np.arange(200) * 0.1
+    recorded = 3 * np.exp(-times / 7) * mV
+    fitter = GradientFitter(
+        model,
+        dt=0.1 * ms,
+        method="exact",
+        output={"x": recorded},
+        param_init={"x": "2*E"},
+        namespace={},
+    )
+    bounds = {"tau": [1, 30] * ms, "E": [0, 5] * mV}
+    _assert_gradient(fitter.check_gradient(seed=0, **bounds), 1e-6)
+    found = fitter.fit(n_starts=3, seed=0, **bounds)
+    assert_allclose(found.params["tau"] / ms, 7, rtol=1e-6)
+    assert_allclose(found.params["E"] / mV, 1.5, rtol=1e-6)
+
+
+def test_spikes_that_arrive():
+    """A synapse with short-term depression, from its conductance."""
+    model = """dg/dt = -g/tau : siemens
+               dx/dt = (1 - x)/tau_d : 1
+               tau : second
+               tau_d : second
+               U : 1"""
+    times = [[10, 30, 50, 60, 70] * ms, [5, 15, 90] * ms]
+    fixed = {
+        "dt": 0.1 * ms,
+        "method": "exact",
+        "on_pre": "g += U*x*nS; x -= U*x",
+        "input": {"pre": times},
+        "param_init": {"x": 1},
+        "namespace": {"nS": nS},
+    }
+    maker = GradientFitter(model, output={"g": np.zeros((2, 1200)) * nS}, **fixed)
+    truth = {"tau": 6 * ms, "tau_d": 80 * ms, "U": 0.4}
+    fitter = GradientFitter(model, output={"g": maker.simulate(**truth)["g"]}, **fixed)
+    bounds = {"tau": [1, 30] * ms, "tau_d": [10, 500] * ms, "U": [0.05, 0.95]}
+    _assert_gradient(fitter.check_gradient(seed=0, **bounds), 1e-5)
+    found = fitter.fit(n_starts=6, seed=1, target=1e-16, **bounds)
+    for name, value in truth.items():
+        assert_allclose(float(found.params[name]), float(value), rtol=1e-5)
+
+
+# Searches
+
+
+def test_hodgkin_huxley_is_found(hh):
+    found = hh.fit(n_starts=12, seed=0, target=1e-14, **HH_BOUNDS)
+    assert isinstance(found, FitResult)
+    for name, value in HH_VALUES.items():
+        assert_allclose(found.params[name] / value, 1, rtol=1e-4)
+    assert found.history.shape == (found.calls, 12)
+    assert np.all(np.diff(found.history.min(axis=1)) <= 0)
+    assert found.evaluations == 12 * found.calls
+    assert set(found.params) == set(HH_BOUNDS)
+
+
+def test_likelihood_then_free_neurons(gif_data):
+    fitter = _gif(gif_data)
+    found = fitter.fit(
+        n_starts=6,
+        seed=0,
+        loss=SpikeLikelihood(width=[1, 0.3] * mV),
+        polish=TraceLoss(),
+        target=1e-9,
+        **GIF_BOUNDS,
+    )
+    simulated = fitter.simulate(**found.params)
+    _, v, trains = gif_data
+    assert ((np.array(simulated["v"] - v)) ** 2).mean() < 0.1e-6  # 0.1 mV^2
+    for one, other in zip(simulated["spikes"], trains, strict=True):
+        assert_allclose(np.array(one), np.array(other), atol=1e-4)
+
+
+def test_errors_are_those_of_linear_regression():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=2000)
+    fitter = GradientFitter(
+        "dx/dt = (k*I - x)/ms : 1\nk : 1",
+        dt=1 * ms,
+        method="euler",  # x is k*I one step later
+        input={"I": np.ones(2000)},
+        output={"x": 2 + 0.1 * noise},
+        param_init={"x": "k"},
+        namespace={"ms": ms},
+    )
+    found = fitter.fit(n_starts=2, seed=0, k=[0, 10])
+    assert_allclose(found.params["k"], 2 + 0.1 * noise.mean(), rtol=1e-6)
+    expected = 0.1 * noise.std(ddof=1) / np.sqrt(2000)
+    assert_allclose(found.standard_errors["k"], expected, rtol=1e-6)
+
+
+def test_a_table_in_the_equations():
+    from brian2_multiscale import TableFunction
+
+    gate = TableFunction(
+        "1/(1 + exp(-(x + 40*mV)/(5*mV)))", x=(-100 * mV, 50 * mV, 300), name="gate_fit"
+    )
+    fixed = {
+        "dt": 0.1 * ms,
+        "method": "euler",
+        "input": {"I": np.linspace(0, 30, 300) * mV},
+        "param_init": {"v": -70 * mV},
+        "namespace": {"gate": gate, "ms": ms, "mV": mV},
+    }
+    model = """dv/dt = (-70*mV - v + I + k*gate(v))/(5*ms) : volt
+               k : volt"""
+    maker = GradientFitter(model, output={"v": np.zeros(300) * mV}, **fixed)
+    made = maker.simulate(k=20 * mV)
+    fitter = GradientFitter(model, output={"v": made["v"]}, **fixed)
+    _assert_gradient(fitter.check_gradient(seed=1, k=[5, 40] * mV), 1e-4)
+    found = fitter.fit(n_starts=3, seed=0, k=[5, 40] * mV)
+    assert_allclose(found.params["k"] / mV, 20, rtol=1e-6)
+
+
+def test_a_script_simulates_the_same(gif_data):
+    fitter = _gif(gif_data)
+    found = fitter.fit(n_starts=2, seed=0, steps=2, **GIF_BOUNDS)
+    text = found.script(N=3)
+    code = (
+        text
+        + """
+group.run_regularly('I = currents(t, i)', when='before_start')
+monitor = StateMonitor(group, 'v', record=True)
+Network(group, monitor).run(50*ms)
+"""
+    )
+    from brian2 import TimedArray
+
+    currents, _, _ = gif_data
+    namespace = {"currents": TimedArray(currents.T, dt=0.1 * ms)}
+    exec(compile(code, "script", "exec"), namespace)  # noqa: S102
+    simulated = fitter.simulate(**found.params)["v"][:, :500]
+    assert_allclose(np.array(namespace["monitor"].v), np.array(simulated), atol=1e-12)
+
+
+def test_the_same_seed_is_the_same_fit(gif_data, capsys):
+    fitter = _gif(gif_data)
+    first, second_ = (
+        fitter.fit(n_starts=3, seed=4, steps=3, report="text", **GIF_BOUNDS)
+        for _ in range(2)
+    )
+    assert_allclose(first.losses, second_.losses, rtol=1e-12)
+    assert "best loss" in capsys.readouterr().out
+
+
+def test_a_plot_of_the_history(hh):
+    pytest.importorskip("matplotlib").use("Agg")
+    found = hh.fit(n_starts=2, seed=0, steps=2, **HH_BOUNDS)
+    axes = found.plot()
+    assert len(axes.lines) == 3 and axes.get_yscale() == "log"
+
+
+# Refusals
+
+
+def _call(gif_data, **changes):
+    return lambda: _gif(gif_data, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"dt": 5}, DimensionMismatchError, "dt"),
+        ({"output": {}}, ValueError, "output"),
+        ({"output": {"w": np.zeros(5) * mV}}, ValueError, "'w'"),
+        ({"output": {"v": np.zeros((3, 4000)) * nA}}, DimensionMismatchError, "unit"),
+        ({"output": {"v": np.zeros((3, 7)) * mV}}, ValueError, "time steps"),
+        ({"output": {"v": np.zeros((4, 4000)) * mV}}, ValueError, "trials"),
+        ({"output": {"v": np.full((3, 4000), np.inf) * mV}}, ValueError, "inf"),
+        ({"output": {"v": np.full((3, 4000), np.nan) * mV}}, ValueError, "nan"),
+        ({"output": {"spikes": [[5] * ms, [5.01, 5.02] * ms, [] * ms]}}, ValueError,
+         "two spikes"),
+        ({"output": {"spikes": [[5, 6] * ms] * 3}}, ValueError, "refractory"),
+        ({"output": {"spikes": [[5] * mV] * 3}}, DimensionMismatchError, "spikes"),
+        ({"output": {"spikes": [[5] * second] * 3}}, ValueError, "after the end"),
+        ({"input": {"tau": np.zeros((3, 4000)) * ms}}, ValueError, "'tau'"),
+        ({"threshold": "v > vth and I1 > 0*nA"}, ValueError, "threshold"),
+        ({"threshold": 5}, TypeError, "threshold"),
+        ({"threshold": None}, ValueError, "threshold"),
+        ({"threshold": None, "reset": None}, ValueError, "threshold"),
+        ({"on_pre": "I1 += nA"}, ValueError, "'pre'"),
+        ({"method": "best"}, ValueError, "method"),
+        ({"param_init": {"x": 5}}, ValueError, "'x'"),
+        ({"param_init": {"v": 5 * nA, **FIXED}}, DimensionMismatchError, "'v'"),
+        ({"param_init": [5]}, TypeError, "param_init"),
+    ],
+)  # fmt: skip
+def test_bad_data(gif_data, changes, error, message):
+    with pytest.raises(error, match=message):
+        _gif(gif_data, **changes).fit(n_starts=1, **GIF_BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({}, ValueError, "bounds"),
+        ({"q": [1, 2] * Hz}, ValueError, "'q'"),
+        ({"v": [1, 2] * mV}, ValueError, "'v'"),
+        ({"a": [1, 2] * Hz}, ValueError, "b : hertz"),
+        ({**GIF_BOUNDS, "R": [1, 2] * Mohm}, ValueError, "'R'"),
+        ({**GIF_BOUNDS, "a": [1, 2] * mV}, DimensionMismatchError, "bound of a"),
+        ({**GIF_BOUNDS, "a": 5 * Hz}, TypeError, "a must be"),
+        ({**GIF_BOUNDS, "a": [2, 1] * Hz}, ValueError, "a: low"),
+        ({**GIF_BOUNDS, "n_starts": 0}, ValueError, "n_starts"),
+        ({**GIF_BOUNDS, "steps": 2.5}, TypeError, "steps"),
+        ({**GIF_BOUNDS, "report": "loud"}, ValueError, "report"),
+        ({**GIF_BOUNDS, "loss": "mse"}, TypeError, "loss"),
+        ({**GIF_BOUNDS, "polish": SpikeLikelihood()}, ValueError, "polish"),
+        ({**GIF_BOUNDS, "loss": TraceLoss(scale={"w": 1 * mV})}, ValueError, "'w'"),
+        ({**GIF_BOUNDS, "loss": TraceLoss(t_start=9 * second)}, ValueError, "t_start"),
+        ({**GIF_BOUNDS, "loss": SpikeLikelihood(width=1 * nA)}, DimensionMismatchError,
+         "width"),
+    ],
+)  # fmt: skip
+def test_bad_fits(gif_data, arguments, error, message):
+    with pytest.raises(error, match=message):
+        _gif(gif_data).fit(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Param(1 * mV, 2 * mV, scale="cubic"), ValueError, "scale"),
+        (lambda: Param(-1 * mV, 2 * mV, scale="log"), ValueError, "scale='log'"),
+        (lambda: Param(1 * mV, np.nan * mV), ValueError, "finite"),
+        (lambda: Param("a", "b"), TypeError, "low"),
+        (lambda: TraceLoss(t_start=5), DimensionMismatchError, "t_start"),
+        (lambda: TraceLoss(t_start=-5 * ms), ValueError, "t_start"),
+        (lambda: TraceLoss(forced=3), TypeError, "forced"),
+        (lambda: SpikeLikelihood(width=0 * mV), ValueError, "width"),
+        (lambda: SpikeLikelihood(rate=5 * mV), DimensionMismatchError, "rate"),
+    ],
+)
+def test_bad_descriptions(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "dx/dt = (k - x)/ms + xi/sqrt(ms) : 1\nk : 1",
+        "dx/dt = (k*rand() - x)/ms : 1\nk : 1",
+    ],
+)
+def test_noise_is_refused(model):
+    with pytest.raises(NotDifferentiableError, match="noise"):
+        GradientFitter(
+            model, dt=1 * ms, output={"x": np.zeros(5)}, namespace={"ms": ms}
+        )
+
+
+def test_names_of_the_fit_are_refused():
+    with pytest.raises(ValueError, match="S_x_k"):
+        GradientFitter(
+            "dx/dt = (k - x)/ms : 1\nk : 1\nS_x_k : 1",
+            dt=1 * ms,
+            output={"x": np.zeros(5)},
+            namespace={"ms": ms},
+        )
+
+
+def test_what_is_not_finite_is_named():
+    fitter = GradientFitter(
+        Equations("dx/dt = k*x**2/ms : 1\nk : 1"),
+        dt=1 * ms,
+        method="euler",
+        output={"x": np.zeros(50)},
+        param_init={"x": 10},
+        namespace={"ms": ms},
+    )
+    with pytest.raises(FloatingPointError, match="'x' is not finite from t = [0-9]+"):
+        fitter.fit(n_starts=2, seed=0, k=[1, 2])
