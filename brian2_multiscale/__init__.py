@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from . import preferences  # noqa: F401 (registers prefs.multiscale)
 from .codegen.binomial import binomial_draw
 from .density import DensityGroup
+from .gradients import *  # noqa: F403
+from .gradients import __all__ as _gradients
 from .hybrid import HybridGroup
 from .kinetics import *  # noqa: F403
 from .kinetics import __all__ as _kinetics
@@ -41,7 +43,7 @@ __all__ = [
     "binomial_draw",
 ]
 # Names that say little by themselves stay in their rooms.
-_ROOMS = (*_kinetics, *_mechanisms, *_scales, *_surrogates, *_tables)
+_ROOMS = (*_gradients, *_kinetics, *_mechanisms, *_scales, *_surrogates, *_tables)
 __all__ += sorted(set(_ROOMS) - {"Parameter", "kinetic", "sound"})
 
 try:

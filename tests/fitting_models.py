@@ -84,7 +84,7 @@ def hodgkin_huxley(steps=600, dt=0.02 * ms):
     return currents, v
 
 
-def integrate_and_fire(duration=0.4 * second, dt=0.1 * ms, refractory=2 * ms):
+def integrate_and_fire(duration=0.2 * second, dt=0.1 * ms, refractory=2 * ms):
     """Three trials with spikes, and their currents."""
     steps = round(float(duration / dt))
     currents = np.zeros((3, steps)) * nA

@@ -1,16 +1,22 @@
 """Fits of equation strings: derivatives, searches, refusals."""
 
+from concurrent.futures import ProcessPoolExecutor
+
 import numpy as np
 import pytest
 from brian2 import (
     Equations,
     Hz,
     Mohm,
+    NeuronGroup,
+    get_device,
     ms,
     mV,
     nA,
     nS,
+    prefs,
     second,
+    set_device,
     uS,
 )
 from brian2.units.fundamentalunits import DimensionMismatchError
@@ -34,6 +40,7 @@ from brian2_multiscale.gradients import (
     SpikeLikelihood,
     TraceLoss,
 )
+from brian2_multiscale.gradients.running import simulation_of
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
 
 HH_BOUNDS = {
@@ -289,6 +296,18 @@ def test_the_same_seed_is_the_same_fit(gif_data, capsys):
     assert "best loss" in capsys.readouterr().out
 
 
+def test_shares_of_the_starts_find_the_same(gif_data):
+    fitter = _gif(gif_data)
+    arguments = {"n_starts": 4, "seed": 3, "loss": SpikeLikelihood(width=1 * mV)}
+    alone = fitter.fit(**arguments, **GIF_BOUNDS)
+    with ProcessPoolExecutor(2) as executor:
+        shared = fitter.fit(executor=executor, **arguments, **GIF_BOUNDS)
+    assert_allclose(shared.loss, alone.loss, rtol=1e-8)
+    for name, value in alone.params.items():
+        assert_allclose(shared.params[name] / value, 1, rtol=1e-3)
+    assert shared.losses.shape == shared.history[-1].shape == (4,)
+
+
 def test_a_plot_of_the_history(hh):
     pytest.importorskip("matplotlib").use("Agg")
     found = hh.fit(n_starts=2, seed=0, steps=2, **HH_BOUNDS)
@@ -309,17 +328,17 @@ def _call(gif_data, **changes):
         ({"dt": 5}, DimensionMismatchError, "dt"),
         ({"output": {}}, ValueError, "output"),
         ({"output": {"w": np.zeros(5) * mV}}, ValueError, "'w'"),
-        ({"output": {"v": np.zeros((3, 4000)) * nA}}, DimensionMismatchError, "unit"),
+        ({"output": {"v": np.zeros((3, 2000)) * nA}}, DimensionMismatchError, "unit"),
         ({"output": {"v": np.zeros((3, 7)) * mV}}, ValueError, "time steps"),
-        ({"output": {"v": np.zeros((4, 4000)) * mV}}, ValueError, "trials"),
-        ({"output": {"v": np.full((3, 4000), np.inf) * mV}}, ValueError, "inf"),
-        ({"output": {"v": np.full((3, 4000), np.nan) * mV}}, ValueError, "nan"),
+        ({"output": {"v": np.zeros((4, 2000)) * mV}}, ValueError, "trials"),
+        ({"output": {"v": np.full((3, 2000), np.inf) * mV}}, ValueError, "inf"),
+        ({"output": {"v": np.full((3, 2000), np.nan) * mV}}, ValueError, "nan"),
         ({"output": {"spikes": [[5] * ms, [5.01, 5.02] * ms, [] * ms]}}, ValueError,
          "two spikes"),
         ({"output": {"spikes": [[5, 6] * ms] * 3}}, ValueError, "refractory"),
         ({"output": {"spikes": [[5] * mV] * 3}}, DimensionMismatchError, "spikes"),
         ({"output": {"spikes": [[5] * second] * 3}}, ValueError, "after the end"),
-        ({"input": {"tau": np.zeros((3, 4000)) * ms}}, ValueError, "'tau'"),
+        ({"input": {"tau": np.zeros((3, 2000)) * ms}}, ValueError, "'tau'"),
         ({"threshold": "v > vth and I1 > 0*nA"}, ValueError, "threshold"),
         ({"threshold": 5}, TypeError, "threshold"),
         ({"threshold": None}, ValueError, "threshold"),
@@ -417,3 +436,79 @@ def test_what_is_not_finite_is_named():
     )
     with pytest.raises(FloatingPointError, match="'x' is not finite from t = [0-9]+"):
         fitter.fit(n_starts=2, seed=0, k=[1, 2])
+
+
+# The same by JAX
+
+
+def test_reverse_mode_gives_the_same_derivatives(hh):
+    """Two independent ways from the strings to derivatives of the same numbers."""
+    ours, other = (
+        np.array(list(hh.check_gradient(seed=5, backend=b, **HH_BOUNDS).values()))[:, 0]
+        for b in ("brian2", "jax")
+    )
+    assert_allclose(ours, other, rtol=1e-9)
+
+
+def test_reverse_mode_between_recorded_spikes(gif_data):
+    start = {"v": -70 * mV, "vth": -50 * mV, "a": 5 * Hz, "b": 10 * Hz}
+    fitter = _gif(gif_data, param_init=start)
+    bounds = {"R": [10, 40] * Mohm, "tau": [10, 40] * ms}
+    loss = TraceLoss(forced=True)
+    ours, other = (
+        np.array(
+            list(fitter.check_gradient(seed=1, loss=loss, backend=b, **bounds).values())
+        )[:, 0]
+        for b in ("brian2", "jax")
+    )
+    assert_allclose(ours, other, rtol=1e-9)
+    found = fitter.fit(n_starts=3, seed=0, loss=loss, backend="jax", **bounds)
+    for name in bounds:
+        assert_allclose(found.params[name] / GIF_VALUES[name], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [SpikeLikelihood(), TraceLoss()])
+def test_what_jax_cannot_do_is_said(gif_data, loss):
+    with pytest.raises(NotDifferentiableError, match="backend='brian2'"):
+        _gif(gif_data).fit(n_starts=1, loss=loss, backend="jax", **GIF_BOUNDS)
+
+
+# On all targets
+
+
+def _sums(data):
+    """Loss, gradient and matrix of three points, for two losses."""
+    fitter = _gif(data, param_init={"v": -70 * mV, "vth": -50 * mV, "tau": 20 * ms})
+    bounds = {"R": [18, 22] * Mohm, **GIF_BOUNDS}
+    model, box = fitter._model(bounds)
+    points = box.values(box.starts(3, 0))
+    found = []
+    for loss in (SpikeLikelihood(), TraceLoss(t_start=5 * ms)):
+        found += simulation_of(model, loss, 3)(points)
+    return found
+
+
+@pytest.mark.standalone
+@pytest.mark.parametrize("target", ["cython", "cpp_standalone"])
+def test_targets_agree(target):
+    data = integrate_and_fire(duration=60 * ms)
+    expected = _sums(data)
+    if target == "cython":
+        prefs.codegen.target = "cython"
+    else:
+        set_device("cpp_standalone")
+    for found, wanted in zip(_sums(data), expected, strict=True):
+        assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * np.abs(wanted).max())
+
+
+@pytest.mark.standalone
+def test_a_fit_in_cpp_leaves_the_device_empty(gif_data):
+    set_device("cpp_standalone", build_on_run=False)
+    fitter = _gif(gif_data)
+    found = fitter.fit(n_starts=2, seed=0, steps=3, **GIF_BOUNDS)
+    simulated = fitter.simulate(**found.params)
+    assert np.ptp(simulated["v"]) > 10 * mV and len(simulated["spikes"]) == 3
+    assert not get_device().networks and not get_device().build_on_run
+    NeuronGroup(1, "v : 1", name="made_already")
+    with pytest.raises(RuntimeError, match="Fit first"):
+        fitter.fit(n_starts=2, seed=0, steps=3, **GIF_BOUNDS)

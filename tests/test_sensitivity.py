@@ -325,6 +325,30 @@ def test_refractory_neurons_stand_still():
     assert_allclose(group.v_[1] / 10e-3, held, rtol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["exponential_euler", "exact", "rk2"])
+def test_no_division_by_zero_while_refractory(method):
+    model = """dv/dt = (-v + g*(3 - v) + p*(4 - v))/(10*ms) : 1 (unless refractory)
+               g : 1
+               p : 1"""
+    names = ["g", "p"]
+    group = NeuronGroup(
+        5,
+        Equations(model) + sensitivity_equations(model, names),
+        threshold="v > 0.8",
+        reset="v = 0; S_v_g = 0; S_v_p = 0",
+        refractory=2 * ms,
+        method=Sensitivity(method, names),
+        dt=1 * ms,
+    )
+    h = 1e-6  # too little for a spike in another step
+    group.g, group.p = [1, 1 + h, 1 - h, 1, 1], [3, 3, 3, 3 + h, 3 - h]
+    Network(group).run(12 * ms)
+    v = group.v_
+    assert np.all(group.lastspike > 5 * ms)
+    assert_allclose(group.S_v_g_[0], (v[1] - v[2]) / (2 * h), rtol=1e-6)
+    assert_allclose(group.S_v_p_[0], (v[3] - v[4]) / (2 * h), rtol=1e-6)
+
+
 def test_jumps_count_as_constant():
     model = "dv/dt = int(v > 1)*a - clip(v, 0, 2)*b : 1\na : Hz\nb : Hz"
     group = NeuronGroup(

@@ -11,11 +11,15 @@ from brian2.units.fundamentalunits import (
 )
 from brian2.utils.stringtools import get_identifiers
 
+from ..codegen.straightline import names_in, parse_expression
 from ..kinetics.differentiation import NotDifferentiableError
 from .data import SPIKES
+from .rates import inlined
+from .sensitivity import check_parameters
 from .threshold import threshold_distance
 
 __all__ = [
+    "check_fitted",
     "check_model",
     "check_strings",
     "distance_dimension",
@@ -51,7 +55,8 @@ def event_name(on_pre, input):
 def used_names(fitter, known):
     """What the strings refer to, as far as it is known."""
     texts = [e.expr.code for e in fitter.equations.values() if e.expr is not None]
-    texts += [t for t in (fitter.threshold, fitter.reset, fitter.on_pre) if t]
+    strings = fitter.threshold, fitter.hazard, fitter.reset, fitter.on_pre
+    texts += [t for t in strings if t]
     texts += [v for v in (fitter.param_init or {}).values() if isinstance(v, str)]
     texts += [fitter.refractory] if isinstance(fitter.refractory, str) else []
     own = {*fitter.equations.names, *fitter.data.stimuli}
@@ -64,6 +69,11 @@ def check_model(fitter):
     """Names, noise, spikes: what would fail later, or quietly."""
     _check_names(fitter.equations, fitter.data)
     _check_random(fitter)
+    if isinstance(fitter.method, str) and fitter.method.startswith("gsl"):
+        raise NotDifferentiableError(
+            f"method={fitter.method!r} chooses its own steps, which cannot be "
+            "differentiated; choose one such as 'exponential_euler' or 'rk4'."
+        )
     if fitter.threshold is None:
         if fitter.data.spikes is not None:
             raise ValueError(
@@ -73,6 +83,21 @@ def check_model(fitter):
         return
     threshold_distance(fitter.threshold)
     _check_intervals(fitter.data, fitter.refractory, fitter.dt)
+
+
+def check_fitted(fitter, names):
+    """Parameters by which there is no derivative."""
+    equations, refractory = fitter.equations, fitter.refractory
+    check_parameters(equations, list(names))
+    if not isinstance(refractory, str):
+        return
+    used = names_in(inlined(parse_expression(refractory), equations))
+    for name in sorted(used & set(names)):
+        raise NotDifferentiableError(
+            f"{name!r} is (part of) the refractory period {refractory!r}, which is a "
+            "whole number of time steps: there is no derivative by it. Fit once for "
+            f"each of several values (param_init={{{name!r}: ...}})."
+        )
 
 
 def _check_names(equations, data):

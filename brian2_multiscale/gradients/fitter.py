@@ -2,7 +2,7 @@
 
 import numpy as np
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import get_unit
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from ..arguments import (
     as_equations,
@@ -15,8 +15,10 @@ from ..arguments import (
 )
 from ..callers import user_namespace
 from ..numerics.transforms import Box
+from ..parallel import check_executor
 from .data import fit_data
 from .fit_checks import (
+    check_fitted,
     check_model,
     check_strings,
     distance_dimension,
@@ -26,8 +28,10 @@ from .fit_checks import (
 from .initial import check_initial
 from .losses import SpikeLikelihood, TraceLoss, check_loss
 from .param import as_param, bounds_of
-from .search import Plan, gradient_check, search
+from .population_checks import check_population, check_population_fit, check_scale
+from .population_simulation import PopulationModel
 from .running import run_once
+from .search import Plan, gradient_check, search
 from .simulation import Model
 
 __all__ = ["GradientFitter"]
@@ -69,6 +73,16 @@ class GradientFitter:
         Of the trials, if there are spikes only.
     namespace : dict, optional
         Other names in the strings; by default those where the fitter is made.
+    scale : {'neuron', 'mesoscopic'}, optional
+        'mesoscopic': the model is that of the neurons of a `MesoscopicGroup`, one
+        infinitely large population per trial. What is recorded is its activity,
+        ``{'A': rates}``, where sample k is the rate in the time step from ``k*dt`` on.
+    hazard : str, optional
+        'mesoscopic' only: the escape rate, or ``threshold='rand() < rho*dt'``.
+    memory : `Quantity`, optional
+        'mesoscopic' only, as in `MesoscopicGroup`: about five times the longest time
+        constant between the bounds, plus the refractory period. Needed if a time
+        constant of what the reset renews is fitted.
 
     Raises
     ------
@@ -108,22 +122,31 @@ class GradientFitter:
         param_init=None,
         duration=None,
         namespace=None,
+        scale="neuron",
+        hazard=None,
+        memory=None,
     ):
         self.equations = as_equations(model)
         self.dt = check_positive("dt", dt, second, "a time")
         check_method("method", method)
         if duration is not None:
             duration = check_positive("duration", duration, second, "a time")
-        check_strings(threshold, reset, on_pre)
+        check_strings(threshold or hazard, reset, on_pre)
         event = event_name(on_pre, input)
         self.data = fit_data(input, output, event, self.dt, duration)
         self.threshold, self.reset, self.on_pre = threshold, reset, on_pre
         self.refractory, self.method = refractory, method
         self.param_init = param_init
+        check_scale(scale, hazard, memory)
+        self.scale, self.hazard, self.memory = scale, hazard, memory
         check_mapping("namespace", namespace)
         check_mapping("param_init", param_init)
         known = user_namespace() if namespace is None else namespace
         self._namespace = used_names(self, known)
+        self._distance = DIMENSIONLESS
+        if scale == "mesoscopic":
+            check_population(self)
+            return
         check_model(self)
         self._distance = distance_dimension(self.equations, threshold, self._namespace)
 
@@ -137,6 +160,8 @@ class GradientFitter:
         target=0.0,
         seed=None,
         report=None,
+        backend="brian2",
+        executor=None,
         **params,
     ):
         """
@@ -159,6 +184,13 @@ class GradientFitter:
             Of the starts.
         report : {None, 'text', 'stdout', 'stderr'}
             Where progress is printed.
+        backend : {'brian2', 'jax'}, optional
+            What computes derivatives: code that Brian2 generates, or JAX (for
+            `TraceLoss` of models that do not fire, or with ``forced=True``; needs the
+            extra [gradients]).
+        executor : `concurrent.futures.Executor`, optional
+            Runs shares of the starts, such as ``ProcessPoolExecutor(8)`` or that of a
+            cluster; by default all starts are simulated together in this process.
         **params : `Param` or pair of `Quantity`
             Bounds: ``gl=[1, 100]*nS`` or ``gl=Param(0.1*nS, 100*nS, scale='log')``.
 
@@ -181,13 +213,18 @@ class GradientFitter:
                 raise ValueError("polish must be a loss of free neurons: TraceLoss().")
         check_whole("n_starts", n_starts)
         check_whole("steps", steps)
-        check_choice("report", report, ("text", "stdout", "stderr", None))
+        check_choice("backend", backend, ("brian2", "jax"))
+        if self.scale == "mesoscopic":
+            check_population_fit(loss, polish, backend)
         model, box = self._model(params)
-        return search(
-            model, box, Plan(loss, polish, n_starts, steps, target, seed, report)
-        )
+        check_number("target", target)
+        check_executor(executor, report)
+        plan = Plan(loss, polish, n_starts, steps, target, seed, report, backend)
+        return search(model, box, plan, executor)
 
-    def check_gradient(self, *, loss=None, seed=None, step=1e-6, **params):
+    def check_gradient(
+        self, *, loss=None, seed=None, step=1e-6, backend="brian2", **params
+    ):
         """
         Compare derivatives with central finite differences.
 
@@ -199,6 +236,8 @@ class GradientFitter:
             Of the point between the bounds at which they are compared.
         step : float, optional
             Of the differences, as a fraction of the distance of the bounds.
+        backend : {'brian2', 'jax'}, optional
+            As in `fit`.
         **params : `Param` or pair of `Quantity`
             Bounds.
 
@@ -211,7 +250,8 @@ class GradientFitter:
         """
         model, box = self._model(params)
         step = check_positive("step", step)
-        return gradient_check(model, box, self._loss(loss), seed, step)
+        check_choice("backend", backend, ("brian2", "jax"))
+        return gradient_check(model, box, self._loss(loss), seed, step, backend)
 
     def simulate(self, **values):
         """
@@ -273,13 +313,19 @@ class GradientFitter:
     def _model(self, params):
         """What is simulated, and the box of what is fitted."""
         params = {n: as_param(n, p) for n, p in self._known(params).items()}
+        check_fitted(self, params)
         dims = {n: self.equations[n].dim for n in params}
         low, high, log = bounds_of(params, dims)
         return self._with(tuple(params)), Box(low, high, log)
 
     def _with(self, parameters):
         equations = self.equations
-        return Model(
+        kind, more = Model, {}
+        if self.scale == "mesoscopic":
+            kind = PopulationModel
+            more = {"hazard": self.hazard, "memory": self.memory}
+        return kind(
+            **more,
             equations=equations,
             threshold=self.threshold,
             reset=self.reset,

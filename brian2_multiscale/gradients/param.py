@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.units.fundamentalunits import get_unit
+from brian2.units.fundamentalunits import (
+    DimensionMismatchError,
+    get_dimensions,
+    get_unit,
+)
 
 from ..arguments import check_choice, check_number, check_numbers
 
@@ -38,6 +42,12 @@ class Param:
             check_number(name, value, None)
             for name, value in (("low", self.low), ("high", self.high))
         )
+        if low and high and get_dimensions(self.low) is not get_dimensions(self.high):
+            raise DimensionMismatchError(
+                f"low and high must have the same unit, got {self.low} and {self.high}",
+                get_dimensions(self.low),
+                get_dimensions(self.high),
+            )
         if not np.isfinite([low, high]).all():
             raise ValueError(
                 f"low and high must be finite, got {self.low} and {self.high}."

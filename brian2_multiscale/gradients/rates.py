@@ -2,9 +2,9 @@
 
 import sympy as sp
 
-from ..codegen.straightline import parse_expression, symbol
+from ..codegen.straightline import names_in, parse_expression, symbol
 
-__all__ = ["held_variables", "inlined", "rates_of_change"]
+__all__ = ["held_variables", "inlined", "moving", "rates_of_change"]
 
 
 def rates_of_change(equations):
@@ -46,3 +46,23 @@ def held_variables(equations):
         for name in equations.diff_eq_names
         if "unless refractory" in equations[name].flags
     ]
+
+
+def moving(equations, program):
+    """
+    The step of neurons that are not refractory, if nothing else depends on that.
+
+    Otherwise the 0/0 that some methods compute for neurons that stand still, and Brian2
+    never uses, would end up in derivatives.
+
+    Parameters
+    ----------
+    equations : `Equations`
+    program : list of (str, sympy expression)
+    """
+    rates, standing = rates_of_change(equations), held_variables(equations)
+    others = [rate for name, rate in rates.items() if name not in standing]
+    if any("not_refractory" in names_in(rate) for rate in others):
+        return program
+    free = {parse_expression("int(not_refractory)"): sp.S.One}
+    return [(name, value.xreplace(free)) for name, value in program]

@@ -1,13 +1,14 @@
 """What a fit found, and how to go on with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from brian2.units.fundamentalunits import Quantity
 
 from ..optional import require
 from .script import script
 
-__all__ = ["FitResult"]
+__all__ = ["FitResult", "merged"]
 
 
 @dataclass
@@ -103,3 +104,46 @@ class FitResult:
         axes.set(xlabel="call", ylabel="loss")
         axes.legend(frameon=False)
         return axes
+
+
+def merged(results):
+    """
+    One result of searches that shared the starts of a fit.
+
+    Parameters
+    ----------
+    results : list of FitResult
+
+    Returns
+    -------
+    FitResult
+        The best one, with what all of them did.
+    """
+    best = min(results, key=lambda r: r.loss)
+    names = list(best.params)
+    return replace(
+        best,
+        starts={n: _joined(r.starts[n] for r in results) for n in names},
+        losses=np.concatenate([r.losses for r in results]),
+        history=_side_by_side([r.history for r in results]),
+        evaluations=sum(r.evaluations for r in results),
+        calls=sum(r.calls for r in results),
+        reasons=[reason for r in results for reason in r.reasons],
+        seconds=max(r.seconds for r in results),
+        preparation=max(r.preparation for r in results),
+    )
+
+
+def _joined(quantities):
+    quantities = list(quantities)
+    values = np.concatenate([np.asarray(q) for q in quantities])
+    return Quantity(values, dim=quantities[0].dim)
+
+
+def _side_by_side(histories):
+    """Those that ended early stay where they were."""
+    length = max(len(h) for h in histories)
+    return np.concatenate(
+        [np.pad(h, ((0, length - len(h)), (0, 0)), mode="edge") for h in histories],
+        axis=1,
+    )

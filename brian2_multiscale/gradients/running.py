@@ -6,14 +6,25 @@ from brian2.devices.device import get_device
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
+from .population_simulation import PopulationModel, PopulationSimulation
 from .program import Program
 from .simulation import Simulation
 
 __all__ = ["first_not_finite", "run_once", "simulation_of"]
 
 
-def simulation_of(*arguments):
-    """A `Simulation`, or a `Program` after ``set_device('cpp_standalone')``."""
+def simulation_of(*arguments, backend="brian2"):
+    """
+    A `Simulation`, or a `Program` after ``set_device('cpp_standalone')``.
+
+    With ``backend='jax'`` a `JaxSimulation`.
+    """
+    if backend == "jax":
+        from .jax_simulation import JaxSimulation
+
+        return JaxSimulation(*arguments)
+    if isinstance(arguments[0], PopulationModel):
+        return PopulationSimulation(*arguments)
     standalone = isinstance(get_device(), CPPStandaloneDevice)
     return (Program if standalone else Simulation)(*arguments)
 

@@ -23,8 +23,8 @@ def recipe(model):
     dict
     """
     arguments = {"method": model.method}
-    for name in ("threshold", "reset"):
-        if getattr(model, name) is not None:
+    for name in ("threshold", "hazard", "reset"):
+        if getattr(model, name, None) is not None:
             arguments[name] = getattr(model, name)
     inputs = [
         f"{n} : {unit_text(model.data.dimensions[n])}" for n in model.data.stimuli
@@ -32,6 +32,9 @@ def recipe(model):
     return {
         "equations": [*map(_line, model.equations.values()), *inputs],
         "arguments": arguments,
+        # Only of populations
+        "memory": getattr(model, "memory", None),
+        "kind": "MesoscopicGroup" if hasattr(model, "hazard") else "NeuronGroup",
         "refractory": model.refractory,
         "dt": model.dt * second,
         "values": {n: _first(v, model, n) for n, v in model.initial.items()},
@@ -64,7 +67,11 @@ def _is_number(value):
 
 def script(recipe, params, N):
     """The code; see `FitResult.script`."""
-    lines = ["from brian2 import *", ""]
+    kind = recipe["kind"]
+    lines = ["from brian2 import *"]
+    if kind != "NeuronGroup":
+        lines.append(f"from brian2_multiscale import {kind}")
+    lines.append("")
     if recipe["others"]:
         lines.append(f"# Also needed, as in the fit: {', '.join(recipe['others'])}")
     lines += [f"{name} = {_text(value)}" for name, value in recipe["namespace"].items()]
@@ -73,8 +80,10 @@ def script(recipe, params, N):
     refractory = recipe["refractory"]
     if refractory is not False:
         arguments.append(f"refractory={_text(refractory)}")
+    if recipe["memory"] is not None:
+        arguments.append(f"memory={_text(recipe['memory'])}")
     arguments.append(f"dt={_text(recipe['dt'])}")
-    lines.append(f"group = NeuronGroup({N}, model, {', '.join(arguments)})")
+    lines.append(f"group = {kind}({N}, model, {', '.join(arguments)})")
     values = {**recipe["values"], **params}
     # Strings last: they may depend on the others
     for name in sorted(values, key=lambda n: isinstance(values[n], str)):

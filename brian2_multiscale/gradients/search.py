@@ -1,5 +1,6 @@
 """The search of a fit: from many starts down, then around the best ends."""
 
+import os
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -9,9 +10,10 @@ from brian2.units.fundamentalunits import Quantity
 
 from ..numerics.levenberg_marquardt import minimise
 from ..numerics.polish import polish
-from .result import FitResult
-from .script import recipe
+from ..parallel import map_jobs
+from .result import FitResult, merged
 from .running import first_not_finite, simulation_of
+from .script import recipe
 
 __all__ = ["Plan", "gradient_check", "search"]
 
@@ -41,6 +43,14 @@ class Plan:
     target: float
     seed: int | None
     report: str | None
+    backend: str = "brian2"
+    # Which of how many shares of the starts
+    share: tuple = (0, 1)
+
+    def starts(self, box):
+        """Coordinates of the starts of this share."""
+        mine, all_ = self.share
+        return box.starts(self.n_starts, self.seed)[mine::all_]
 
 
 def in_box(simulation, box):
@@ -55,21 +65,44 @@ def in_box(simulation, box):
     return function
 
 
-def search(model, box, plan):
+def search(model, box, plan, executor=None):
     """
     Minimise the losses of a plan.
+
+    Parameters
+    ----------
+    model : `~brian2_multiscale.gradients.simulation.Model`
+    box : `~brian2_multiscale.numerics.transforms.Box`
+    plan : Plan
+    executor : `concurrent.futures.Executor`, optional
+        Shares of the starts are its jobs.
 
     Returns
     -------
     `FitResult`
     """
+    if executor is None:
+        return _search((model, box, plan))
+    workers = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+    number = min(workers, plan.n_starts)
+    jobs = [
+        (model, box, replace(plan, share=(k, number), report=None))
+        for k in range(number)
+    ]
+    return merged(map_jobs(_search, jobs, executor, plan.report, "shares of starts"))
+
+
+def _search(job):
+    """One share of the starts."""
+    model, box, plan = job
     began = time.perf_counter()
-    simulation = simulation_of(model, plan.loss, plan.n_starts)
+    starts = plan.starts(box)
+    simulation = simulation_of(model, plan.loss, len(starts), backend=plan.backend)
     free = None
     if plan.polish is not None:
-        free = simulation_of(model, plan.polish, max(plan.n_starts, _POINTS), False)
+        free = simulation_of(model, plan.polish, max(len(starts), _POINTS), False)
     prepared = time.perf_counter()
-    found = _descend(simulation, box, plan)
+    found = _descend(simulation, box, plan, starts)
     if not np.isfinite(found.loss):
         raise FloatingPointError(
             first_not_finite(model, box.values(found.points[0]))
@@ -83,9 +116,9 @@ def search(model, box, plan):
     return result
 
 
-def _descend(simulation, box, plan):
+def _descend(simulation, box, plan, points):
     """One minimisation per width, each from where the one before ended."""
-    points, parts = box.starts(plan.n_starts, plan.seed), []
+    parts = []
     for number, width in enumerate(simulation.widths):
         simulation.width = width
         last = number == len(simulation.widths) - 1
@@ -103,7 +136,7 @@ def _descend(simulation, box, plan):
                 ),
             )
         )
-        points = _around(parts[-1].x, plan)
+        points = _around(parts[-1].x, plan, len(points))
     return replace(
         parts[-1],
         calls=sum(p.calls for p in parts),
@@ -112,9 +145,9 @@ def _descend(simulation, box, plan):
     )
 
 
-def _around(best, plan):
+def _around(best, plan, count):
     """The best point, and others near it, to go on from."""
-    jitter = np.random.default_rng(plan.seed).normal(size=(plan.n_starts, best.size))
+    jitter = np.random.default_rng(plan.seed).normal(size=(count, best.size))
     jitter[0] = 0
     return np.clip(best + _NEAR * jitter, 0, 1)
 
@@ -208,13 +241,15 @@ class _Watch:
         return self.best[-1] > (1 - _COARSE) * self.best[-1 - _PATIENCE]
 
 
-def gradient_check(model, box, loss, seed, step):
+def gradient_check(model, box, loss, seed, step, backend):
     """Derivatives and finite differences at a point."""
     at = np.random.default_rng(seed).uniform(0.2, 0.8, len(box))
     shift = step * np.eye(len(box))
     points = np.concatenate([at + shift, at - shift])
     values = simulation_of(model, loss, len(points), False)(box.values(points))
     differences = (values[0][: len(box)] - values[0][len(box) :]) / (2 * step)
-    gradient = in_box(simulation_of(model, loss, 1), box)(at[None])[1][0]
+    gradient = in_box(simulation_of(model, loss, 1, backend=backend), box)(at[None])[1][
+        0
+    ]
     pairs = zip(gradient.tolist(), differences.tolist(), strict=True)
     return dict(zip(model.parameters, pairs, strict=True))

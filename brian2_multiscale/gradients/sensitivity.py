@@ -10,9 +10,9 @@ from ..codegen.directional import Directional
 from ..codegen.slopes import CodeWithFunctions, Slopes
 from ..codegen.straightline import emit, parse, parse_expression, symbol
 from ..codegen.subexpressions import assigned_once, assigned_together, shared
-from ..kinetics.differentiation import derivative
+from ..kinetics.differentiation import NotDifferentiableError, derivative
 from .names import sensitivity_name, shift_name
-from .rates import held_variables, rates_of_change
+from .rates import held_variables, moving, rates_of_change
 
 __all__ = ["Sensitivity", "check_parameters", "sensitivity_equations"]
 
@@ -40,6 +40,8 @@ def sensitivity_equations(model, parameters):
     ------
     ValueError
         If a name is not a parameter of the model.
+    NotDifferentiableError
+        If it is one of whole numbers or truth values.
     """
     model = as_equations(model)
     parameters = check_parameters(model, parameters)
@@ -64,6 +66,12 @@ def check_parameters(model, parameters):
             f"parameters must be names of parameters of the model, got {unknown}; it "
             f"has {sorted(model.parameter_names)}. Declare it: '{unknown[0]} : unit'."
         )
+    for name in parameters:
+        if model[name].var_type != "float":
+            raise NotDifferentiableError(
+                f"{name!r} is {model[name].var_type}: there is no derivative by it. "
+                "Simulate once for each of its values."
+            )
     return parameters
 
 
@@ -135,7 +143,7 @@ class Sensitivity(StateUpdateMethod):
         """The step with its derivatives; variables of the group change at its end."""
         states = list(equations.diff_eq_names)
         held = held_variables(equations) if "not_refractory" in variables else []
-        program, last = assigned_once(_defined(program), kept=states)
+        program, last = assigned_once(self._defined(equations, program), kept=states)
         begin, known = self._known(equations, states, held, variables)
         program, found = Directional(self.parameters, known, differentiate)(program)
         moved = [v for v in states if v in last]
@@ -153,6 +161,20 @@ class Sensitivity(StateUpdateMethod):
             if name in variables:
                 values[name] = symbol(name) * (1 - _free(held))
         return begin + program + self.also(values) + assigned_together(values)
+
+    def _defined(self, equations, program):
+        """Without the 0/0 of neurons that stand still."""
+        if self.method == "exponential_euler":  # uses nothing that has moved already
+            return moving(equations, program)
+        free = _free()
+
+        def divides(e):
+            return e.is_Pow and e.base == free and e.exp.is_negative
+
+        return [
+            (name, value.replace(divides, lambda e: sp.S.One))
+            for name, value in program
+        ]
 
     def _known(self, equations, states, held, variables):
         """Derivatives before the step; those of late variables begin to count here."""
@@ -182,24 +204,6 @@ class Sensitivity(StateUpdateMethod):
         list of (str, sympy expression)
         """
         return []
-
-
-def _defined(program):
-    """Without the 0/0 that Brian2's methods compute for refractory neurons.
-
-    Brian2 never uses these; in sums of derivatives they would spread.
-    """
-    free = _free()
-    return [
-        (
-            name,
-            value.replace(
-                lambda e: e.is_Pow and e.base == free and e.exp.is_negative,
-                lambda e: sp.S.One,
-            ),
-        )
-        for name, value in program
-    ]
 
 
 def _free(refractory=True):

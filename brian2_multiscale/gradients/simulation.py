@@ -25,7 +25,7 @@ from .accumulate import (
     summands,
 )
 from .data import SPIKES
-from .events import reset_dimensions, event_program
+from .events import event_program, reset_dimensions
 from .initial import set_initial
 from .sensitivity import sensitivity_equations
 from .unit_safe import emit_with_units

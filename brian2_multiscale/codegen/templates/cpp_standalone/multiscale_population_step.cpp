@@ -86,13 +86,26 @@ extern "C" __attribute__((__simd__("notinbranch"))) double exp(double) noexcept;
         {{scalar_code['after']|autoindent}}
         {{vector_code['after']|autoindent}}
         }
-        {% for _name in _lazy %}
+        {% for _name, _slopes in _scaled.items() %}
         {% set _scale = get_array_name(variables['_this' + _name]) + "[_pop_idx]" %}
         if ({{_scale}} < 1e-100)
         {
             for (int _idx = _base; _idx < _pool_idx; _idx++)
+            {
+                {% for _slope, _scale_slope in _slopes %}
+                {{get_array_name(variables[_slope])}}[_idx] *= {{_scale}};
+                {% if _scale_slope %}
+                {{get_array_name(variables[_slope])}}[_idx] +=
+                    {{get_array_name(variables[_name])}}[_idx]
+                    * {{get_array_name(variables[_scale_slope])}}[_pop_idx];
+                {% endif %}
+                {% endfor %}
                 {{get_array_name(variables[_name])}}[_idx] *= {{_scale}};
+            }
             {{_scale}} = 1;
+            {% for _, _scale_slope in _slopes if _scale_slope %}
+            {{get_array_name(variables[_scale_slope])}}[_pop_idx] = 0;
+            {% endfor %}
         }
         {% endfor %}
     }

@@ -75,12 +75,21 @@
         {% endfor %}
         _vectorisation_idx = _pop_idx
         {{vector_code['after']|autoindent}}
-        {% for _name in _lazy %}
+        {% for _name, _slopes in _scaled.items() %}
         {% set _scale = get_array_name(variables['_this' + _name]) + "[_pop_idx]" %}
         if {{_scale}} < 1e-100:
             for _cohort in range(_base, _pool_idx):
+                {% for _slope, _scale_slope in _slopes %}
+                {{get_array_name(variables[_slope])}}[_cohort] *= {{_scale}}
+                {% if _scale_slope %}
+                {{get_array_name(variables[_slope])}}[_cohort] += {{get_array_name(variables[_name])}}[_cohort]*{{get_array_name(variables[_scale_slope])}}[_pop_idx]
+                {% endif %}
+                {% endfor %}
                 {{get_array_name(variables[_name])}}[_cohort] *= {{_scale}}
             {{_scale}} = 1
+            {% for _, _scale_slope in _slopes if _scale_slope %}
+            {{get_array_name(variables[_scale_slope])}}[_pop_idx] = 0
+            {% endfor %}
         {% endfor %}
     {{_head}} = _first + 1
     if _first + 1 == _length:
