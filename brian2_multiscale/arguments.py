@@ -31,6 +31,7 @@ __all__ = [
     "check_number",
     "check_numbers",
     "check_path",
+    "check_positive",
     "check_whole",
 ]
 
@@ -109,12 +110,17 @@ def check_numbers(name, value, unit=1, kind=None):
         array = np.array(None)
     if array.size and array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be {kind or 'a number'}, got {value!r}.")
+    try:
+        found = None if wanted is None else get_dimensions(value)
+    except TypeError as error:  # a list of several units
+        kind = kind or "a number"
+        raise TypeError(
+            f"{name} must be {kind} (all of one unit), got {value!r}."
+        ) from error
     # As everywhere in Brian2, zero has any unit
-    if wanted is not None and get_dimensions(value) is not wanted and np.any(array):
+    if wanted is not None and found is not wanted and np.any(array):
         kind = f"be {kind}" if kind else f"have the unit {get_unit(wanted)!r}"
-        raise DimensionMismatchError(
-            f"{name} must {kind}, got {_short(value)}", get_dimensions(value)
-        )
+        raise DimensionMismatchError(f"{name} must {kind}, got {_short(value)}", found)
     return array.astype(float)
 
 
@@ -129,6 +135,15 @@ def check_number(name, value, unit=1, kind=None):
     if number.ndim:
         raise TypeError(f"{name} must be a single number, got {value!r}.")
     return float(number)
+
+
+def check_positive(name, value, unit=1, kind=None):
+    """A positive, finite number, in base units."""
+    number = check_number(name, value, unit, kind)
+    if not 0 < number < np.inf:
+        noun = (kind or "a number").removeprefix("a ")
+        raise ValueError(f"{name} must be a positive, finite {noun}, got {value!r}.")
+    return number
 
 
 def check_names(name, value):

@@ -183,6 +183,25 @@ def test_surrogate_that_spikes(tmp_path):
     assert is_png(tmp_path / f"{name}.png")
 
 
+@pytest.mark.long
+def test_trained_network(tmp_path):
+    pytest.importorskip("jax")
+    name = "Wang_Lyu_Zhang_He_Wu_2024"
+    output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
+    # 20 updates on three cues; then Brian2 with the weights, right, and the same
+    assert rows(output, "right answers, seed 0")[0][0] > 0.6
+    for way in ("Brian2, 10 trials", "C++ standalone, 40 trials"):
+        in_brian, in_jax, equal = rows(output, way)[0]
+        assert equal >= 0.98 and in_brian == pytest.approx(in_jax, abs=0.05)
+    right, seconds = rows(output, "e-prop, three cues")[0]
+    assert 0.2 < right < 1 and seconds > 0
+    first, trained = (
+        rows(output, f"excitatory, {when}")[0] for when in ("first", "trained")
+    )
+    assert first[3] == 0 and trained[3] > 0  # Dale's law: some are zero now
+    assert is_png(tmp_path / f"{name}_network.png")
+
+
 WITHOUT_COMPILER = """
 import os, runpy, sys
 from brian2 import prefs

@@ -224,6 +224,22 @@ def test_likelihood_then_free_neurons(gif_data):
         assert_allclose(np.array(one), np.array(other), atol=1e-4)
 
 
+def test_losses_of_many_points(hh):
+    factors = np.array([0.9, 1, 1.1])
+    values = {n: factors * v for n, v in HH_VALUES.items()}
+    for _ in range(2):  # made, and used again
+        losses = hh.evaluate(**values)
+        assert losses.shape == (3,) and losses[1] < 1e-20 < min(losses[0], losses[2])
+    simulated = hh.simulate(**{n: v[0] for n, v in values.items()})["v"]
+    recorded = hh.data.traces["v"]
+    expected = np.mean((np.asarray(simulated) - recorded) ** 2) / recorded.var()
+    assert_allclose(losses[0], expected, rtol=1e-9)
+    with pytest.raises(ValueError, match="one length"):
+        hh.evaluate(**{**values, "gl": 5 * nS})
+    with pytest.raises(ValueError, match="one point"):
+        hh.simulate(**values)
+
+
 def test_errors_are_those_of_linear_regression():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=2000)

@@ -1,10 +1,11 @@
 """Nonsense for every public argument: a named error before anything runs.
 
 `nonsense.py` has the table of callables, arguments and kinds of nonsense,
-`nonsense_surrogates.py` the part of surrogates.
+`nonsense_surrogates.py` and `nonsense_gradients.py` those of two rooms.
 """
 
 import nonsense
+import nonsense_gradients  # noqa: F401 (adds to the table)
 import nonsense_surrogates  # noqa: F401 (adds to the table)
 import pytest
 from brian2 import prefs
@@ -28,6 +29,7 @@ NOT_CALLED = {
     "AdmissibleScales",
     "ScaleComparison",
     "MechanismError",
+    "NotDifferentiableError",
     "NotEventDrivenError",
     "ProjectionError",
     "ReactionError",

@@ -11,6 +11,7 @@ from brian2 import DimensionMismatchError, ms, mV, nA, second, volt
 from random_surrogates import random_parameters
 from scipy.signal import lfilter
 
+from brian2_multiscale.numerics.descent import Plan, descend
 from brian2_multiscale.numerics.surrogates.compact import compact_forward
 from brian2_multiscale.surrogates import (
     CompactSurrogate,
@@ -23,7 +24,6 @@ from brian2_multiscale.surrogates import (
 jax = pytest.importorskip("jax")  # the optional extra 'gradients'
 
 from brian2_multiscale.surrogates.training import compact_jax, train  # noqa: E402
-from brian2_multiscale.surrogates.training.descent import Plan, descend  # noqa: E402
 from brian2_multiscale.surrogates.training.linear_states import (  # noqa: E402
     decaying_sums,
 )
@@ -223,7 +223,7 @@ def test_a_loss_that_is_not_finite_names_step_and_cure(wrong):
         value, change = gradient(x, number)
         return (wrong if number == 7 else value), change
 
-    with pytest.raises(FloatingPointError, match=r"step 7 of 50.*learning_rate.*0\.3"):
+    with pytest.raises(FloatingPointError, match=r"step 7 of 50.*learning rate.*0\.3"):
         descend([0.0, 3.0], spoilt, loss, Plan(50, 0.3))
 
 

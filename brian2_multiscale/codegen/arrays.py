@@ -87,7 +87,7 @@ class ArrayFunction(Function, Nameable, CacheKey):
         name="arrayfunction*",
     ):
         Nameable.__init__(self, name)
-        self._arrays = {key: _checked(key, value) for key, value in arrays.items()}
+        self._arrays = self._taken(arrays)
         self._numpy_code = numpy_code
         self.dim = get_dimensions(return_unit)
         self._arg_dimensions = tuple(get_dimensions(unit) for unit in arg_units)
@@ -100,6 +100,10 @@ class ArrayFunction(Function, Nameable, CacheKey):
             arg_types=list(arg_types or ["any"] * len(self._arg_dimensions)),
         )
         self._add_implementations(cpp_code, can_fail)
+
+    @staticmethod
+    def _taken(arrays):
+        return {key: _checked(key, value) for key, value in arrays.items()}
 
     @property
     def _state_tuple(self):

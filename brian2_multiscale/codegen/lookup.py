@@ -10,11 +10,11 @@ from brian2.units.fundamentalunits import (
 )
 
 from ..arguments import check_choice
-from ..numerics.lookup import EXTRAPOLATIONS, Axis, interpolate
+from ..numerics.lookup import EXTRAPOLATIONS, Axis, interpolate, interpolate_slope
 from .arrays import ELEMENT_TYPES, ArrayFunction
 from .lookup_code import lookup_code, packed_axes
 
-__all__ = ["LookupFunction", "check_finite", "make_axis"]
+__all__ = ["LookupFunction", "LookupSlope", "check_finite", "make_axis"]
 
 MAX_DIMENSIONS = 5
 
@@ -92,6 +92,7 @@ class LookupFunction(ArrayFunction):
         self.extrapolate = extrapolate
         self.axes = _axes_of(values.shape, axes)
         check_finite(values, self.axes)
+        self._slopes = {}
         super().__init__(
             {"values": values, "axes": packed_axes(self.axes, extrapolate)},
             self._look_up,
@@ -120,9 +121,77 @@ class LookupFunction(ArrayFunction):
             check_finite(values, self.axes)
         self.set_array("values", values)
 
+    def derivative(self, axis):
+        """
+        The partial derivative of this function by one of its arguments.
+
+        Parameters
+        ----------
+        axis : str
+            Name of the argument.
+
+        Returns
+        -------
+        `LookupSlope`
+            A function of the same arguments, exactly the derivative of the
+            interpolant. It follows new `values`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such argument.
+        """
+        names = [a.name for a in self.axes]
+        check_choice("axis", axis, names)
+        if axis not in self._slopes:
+            self._slopes[axis] = LookupSlope(self, names.index(axis))
+        return self._slopes[axis]
+
+    @property
+    def derivatives(self):
+        """Derivatives by all arguments, for what differentiates equations."""
+        return tuple(self.derivative(axis.name) for axis in self.axes)
+
     def _look_up(self, values, _axes, *args):
         try:
             return interpolate(values, self.axes, *args, extrapolate=self.extrapolate)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+
+class LookupSlope(ArrayFunction):
+    """
+    Derivative of a `LookupFunction` by one argument (see `LookupFunction.derivative`).
+
+    Piecewise constant along a linear axis, and in proportion to 1/x within the cells
+    of a logarithmic one; at a grid point the derivative of the cell above it. Outside
+    the range it is 0 with 'clip' and otherwise as the function itself.
+    """
+
+    def __init__(self, table, number):
+        self._number, self.axes = number, table.axes
+        self.extrapolate = table.extrapolate
+        kind = ELEMENT_TYPES[table.arrays["values"].dtype.name]
+        super().__init__(
+            table._arrays,
+            self._look_up,
+            lookup_code(self.axes, self.extrapolate, kind, number),
+            arg_names=table._arg_names,
+            arg_units=table._arg_units,
+            return_unit=get_unit(table.dim / table._arg_dimensions[number]),
+            can_fail=self.extrapolate == "raise",
+            name=f"{table.name}_by_{self.axes[number].name}*",
+        )
+
+    @staticmethod
+    def _taken(arrays):
+        return arrays  # those of the table: new values are values of both
+
+    def _look_up(self, values, _axes, *args):
+        try:
+            return interpolate_slope(
+                values, self.axes, self._number, *args, extrapolate=self.extrapolate
+            )
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
 

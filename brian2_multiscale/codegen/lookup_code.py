@@ -62,7 +62,7 @@ def packed_axes(axes, extrapolate):
     )
 
 
-def lookup_code(axes, extrapolate, value_type):
+def lookup_code(axes, extrapolate, value_type, along=None):
     """The C++ function of a `LookupFunction`.
 
     Parameters
@@ -73,6 +73,8 @@ def lookup_code(axes, extrapolate, value_type):
         One of `~brian2_multiscale.numerics.lookup.EXTRAPOLATIONS`.
     value_type : {'double', 'float'}
         Type of the elements of the table.
+    along : int, optional
+        Number of an argument: the derivative by it instead of the value.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def lookup_code(axes, extrapolate, value_type):
         f"{arguments})",
         "{",
         *(_axis_code(k, axis, extrapolate) for k, axis in enumerate(axes)),
-        *_corner_lines(ndim),
+        *_corner_lines(ndim, along),
+        *_last_lines(axes, extrapolate, along),
         "}",
     ]
     return "\n".join(lines)
@@ -102,7 +105,7 @@ def _axis_code(k, axis, extrapolate):
     )
 
 
-def _corner_lines(ndim):
+def _corner_lines(ndim, along):
     yield f"const int64_t stride{ndim - 1} = 1;"
     for k in reversed(range(ndim - 1)):
         yield f"const int64_t stride{k} = stride{k + 1}*(int64_t)a{k + 1}[4];"
@@ -114,8 +117,21 @@ def _corner_lines(ndim):
     for k in reversed(range(ndim)):
         for corner in product((0, 1), repeat=k):
             bits = _bits(corner)
-            yield (f"const double v{bits} = v{bits}0 + w{k}*(v{bits}1 - v{bits}0);")
-    yield "return v_;"
+            change = f"(v{bits}1 - v{bits}0)"
+            value = change if k == along else f"v{bits}0 + w{k}*{change}"
+            yield f"const double v{bits} = {value};"
+
+
+def _last_lines(axes, extrapolate, along):
+    """What is returned; the derivative is nan where the argument is."""
+    if along is None:
+        yield "return v_;"
+        return
+    a, x = f"a{along}", f"arg{along}"
+    if extrapolate == "clip":
+        yield f"if ({x} < {a}[0] || {x} > {a}[1]) return 0;"
+    scale = f"/{x}" if axes[along].is_log else ""
+    yield f"return v_*{a}[3]{scale} + 0*w{along};"
 
 
 def _bits(corner):

@@ -87,6 +87,10 @@ def _checked(name, function, slopes):
     return names
 
 
+def _filled_in(expression, places, values):
+    return expression.xreplace(dict(zip(places, values, strict=True)))
+
+
 class Slopes(Mapping):
     """
     What the functions among some variables say of their derivatives.
@@ -127,9 +131,7 @@ class Slopes(Mapping):
         if isinstance(slope, str):
             expression = parse_expression(slope)
             places = [symbol(n) for n in names]
-            return lambda *args: expression.xreplace(
-                dict(zip(places, args, strict=True))
-            )
+            return lambda *args: _filled_in(expression, places, args)
         label = f"_{name}_by_{argument}"
 
         def call(*args):

@@ -1,10 +1,15 @@
 """Straight-line programs in which nothing is assigned or computed twice."""
 
+import ast
+import itertools
+
 import sympy as sp
 
 from .straightline import names_in, symbol
 
-__all__ = ["assigned_once", "assigned_together", "shared"]
+__all__ = ["assigned_once", "assigned_together", "drawn_apart", "shared"]
+
+_RANDOM = {"rand", "randn", "poisson"}
 
 
 def assigned_once(program, kept=()):
@@ -77,13 +82,64 @@ def shared(program, prefix="_common"):
     """
     names = sp.numbered_symbols(f"{prefix}_", real=True)
     values = [sp.sympify(value) for _, value in program]
+    # Two draws are not the same number
+    draws = {sp.Dummy(real=True): value for value in values if _is_draw(value)}
+    hidden = iter(draws)
+    values = [next(hidden) if _is_draw(value) else value for value in values]
     common, values = sp.cse(values, symbols=names, order="none", list=True)
     waiting = dict(common)
     result = []
     for (name, _), value in zip(program, values, strict=True):
         _place(value, waiting, result)
-        result.append((name, value))
+        result.append((name, draws.get(value, value)))
     return result
+
+
+def _is_draw(value):
+    return value.func.__name__ in _RANDOM
+
+
+def drawn_apart(code, prefix="_draw"):
+    """
+    Give every random number a statement of its own.
+
+    Whoever takes ``rand()`` for a mathematical function makes zero of the difference of
+    two of them, and draws again where a derivative needs the same number.
+
+    Parameters
+    ----------
+    code : str
+        Abstract code.
+    prefix : str
+        Beginning of the names of random numbers.
+
+    Returns
+    -------
+    str
+    """
+    if not any(name in code for name in _RANDOM):
+        return code
+    split, lines = _Draws(prefix), "\n".join(map(str.strip, code.splitlines()))
+    return "\n".join(line for s in ast.parse(lines).body for line in split.lines(s))
+
+
+class _Draws(ast.NodeTransformer):
+    def __init__(self, prefix):
+        self.names = map(f"{prefix}_{{}}".format, itertools.count())
+        self.found = []
+
+    def lines(self, statement):
+        self.found = []
+        last = ast.unparse(self.visit(statement))
+        return [*self.found, last]
+
+    def visit_Call(self, node):  # noqa: N802 (the name that `ast` looks for)
+        node = self.generic_visit(node)
+        if getattr(node.func, "id", None) not in _RANDOM:
+            return node
+        name = next(self.names)
+        self.found.append(f"{name} = {ast.unparse(node)}")
+        return ast.Name(name, ast.Load())
 
 
 def _place(value, waiting, result):

@@ -9,9 +9,11 @@ from .losses import SpikeLikelihood, TraceLoss
 from .network import DifferentiableNetwork
 from .param import Param
 from .population import PopulationDerivatives
+from .release import ReleaseDerivatives
 from .result import FitResult
 from .sensitivity import Sensitivity, sensitivity_equations
 from .surrogate_gradient import SurrogateGradient
+from .tabulated import TableDerivatives
 from .trainer import Trainer
 
 __all__ = [
@@ -22,9 +24,11 @@ __all__ = [
     "NotDifferentiableError",
     "Param",
     "PopulationDerivatives",
+    "ReleaseDerivatives",
     "Sensitivity",
     "SpikeLikelihood",
     "SurrogateGradient",
+    "TableDerivatives",
     "TraceLoss",
     "Trainer",
     "sensitivity_equations",

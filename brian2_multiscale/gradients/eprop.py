@@ -5,7 +5,7 @@ from brian2.core.base import BrianObject
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.synapses.synapses import Synapses
 
-from ..arguments import check_choice, check_name, check_number
+from ..arguments import check_choice, check_flag, check_name, check_number
 from .eprop_checks import (
     check_clocks,
     check_direct,
@@ -15,6 +15,7 @@ from .eprop_checks import (
     check_no_delay,
     check_period,
     check_sources,
+    check_texts,
     check_weight,
 )
 from .eprop_dynamics import OwnDynamics
@@ -175,6 +176,8 @@ class EProp(BrianObject):
             raise TypeError(
                 f"surrogate must be a SurrogateGradient, got {surrogate!r}."
             )
+        check_texts(target=target, importance=importance, feedback=feedback)
+        check_name("weight", weight)
         check_choice("loss", loss, tuple(LOSSES))
         check_choice("optimizer", optimizer, tuple(RULES))
         check_name("name", name)
@@ -279,6 +282,8 @@ class EProp(BrianObject):
         gradients : bool
             Forget gradients that were collected.
         """
+        check_flag("traces", traces)
+        check_flag("gradients", gradients)
         for one in self.traces:
             one.clear(traces, gradients)
 

@@ -5,7 +5,9 @@ from brian2.core.variables import ArrayVariable
 from brian2.units.allunits import second
 
 from ..arguments import check_names, check_number
+from ..codegen.straightline import parse_expression
 from ..kinetics.differentiation import NotDifferentiableError
+from ..mesoscopic.setup import read_code
 from .eprop_names import whole
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "check_no_delay",
     "check_period",
     "check_sources",
+    "check_texts",
     "check_weight",
 ]
 
@@ -30,6 +33,13 @@ def check_clocks(objects):
             f"Eligibility traces need one clock, but {a.name!r} and {b.name!r} have "
             "clocks of their own; leave out dt= or give all the same clock."
         )
+
+
+def check_texts(**texts):
+    """Arguments that are expressions (or, of feedback, objects)."""
+    for name, value in texts.items():
+        if name != "feedback" or isinstance(value, str):
+            read_code(name, value, parse_expression)
 
 
 def check_weight(synapses, weight):
@@ -90,7 +100,7 @@ def check_direct(readout, output):
     variables = sorted(group.equations.diff_eq_names)
     if output is None and len(variables) == 1:
         return variables[0]
-    if output not in variables:
+    if not isinstance(output, str) or output not in variables:
         raise ValueError(
             f"output must be one of the variables {variables} of {group.name!r} that "
             f"have differential equations, got {output!r}."

@@ -1,13 +1,20 @@
 """What derivatives become at spikes: the time of a spike moves, too."""
 
 import sympy as sp
+from brian2.equations.equations import extract_constant_subexpressions
 from brian2.units.allunits import second
 
 from ..arguments import as_equations, check_flag
 from ..codegen.directional import Directional
-from ..codegen.straightline import parse, parse_expression, symbol
-from ..codegen.subexpressions import assigned_once, assigned_together, shared
+from ..codegen.straightline import names_in, parse, parse_expression, symbol
+from ..codegen.subexpressions import (
+    assigned_once,
+    assigned_together,
+    drawn_apart,
+    shared,
+)
 from ..kinetics.differentiation import NotDifferentiableError, derivative
+from ..mesoscopic.setup import read_code
 from .names import sensitivity_name, shift_name
 from .rates import held_variables, inlined, rates_of_change
 from .sensitivity import check_parameters
@@ -46,8 +53,9 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
     ValueError
         If the threshold is not one comparison, or a parameter is unknown.
     NotDifferentiableError
-        If an expression has no known derivative, or the reset makes a variable depend
-        on parameters that has no differential equation.
+        If an expression has no known derivative, the reset makes a variable depend
+        on parameters that has no differential equation, or something other than the
+        reset depends on when the last spike was.
 
     Notes
     -----
@@ -57,8 +65,9 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
     :math:`S^+ = g_x (S + F t_p) + g_p - F^+ t_p` (saltation matrix). Variables that
     stand still while refractory have :math:`F^+ = 0` until they are released. The
     result belongs to the exact times of spikes, so that it differs from derivatives of
-    a simulation by the first order of dt; where the distance does not grow (a kick made
-    the neuron fire), the time counts as fixed.
+    a simulation by the first order of dt; where the distance does not grow, or has grown
+    by more than :math:`F` can have made it (a kick made the neuron fire), the time
+    counts as fixed.
 
     References
     ----------
@@ -68,6 +77,7 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
     model = as_equations(model)
     parameters = check_parameters(model, parameters)
     event_exact = check_flag("event_exact", event_exact)
+    read_code("reset", reset, parse)
     program = event_program(model, threshold, reset, parameters, event_exact)
     return emit_with_units(shared(program), reset_dimensions(model, parameters))
 
@@ -79,15 +89,17 @@ def event_program(model, threshold, reset, parameters, event_exact=True, also=No
     ``also(shifts, values)`` may give statements to add: it gets the derivatives of the
     time, and what variables become.
     """
+    model = extract_constant_subexpressions(model)[0]
     states, rates = list(model.diff_eq_names), rates_of_change(model)
     begin, shifts = [], {}
     if event_exact:
+        _refuse_history(model, threshold, rates)
         begin, shifts = _shifts(model, threshold, parameters, rates)
     at, known = _at_spike(states, parameters, rates, shifts)
     program, last = _after_reset(reset, model)
-    statements, found = Directional(parameters, known, derivative)(program)
+    statements, found = Directional(parameters, known, _by)(program)
     _check_followed(found, last, model)
-    now = {symbol(v): value for v, value in last.items() if v in states}
+    now = {symbol(v): value for v, value in last.items()}
     values = {v: value for v, value in last.items() if v in _variables(model)}
     for v in states:
         after = _derivatives(last.get(v, symbol(v)), found)
@@ -105,7 +117,7 @@ def event_program(model, threshold, reset, parameters, event_exact=True, also=No
 
 def _after_reset(reset, model):
     """The reset as a program that changes no variable; where its results are."""
-    program, last = assigned_once(parse(reset), kept=_variables(model))
+    program, last = assigned_once(parse(drawn_apart(reset)), kept=_variables(model))
     constants, rest = {}, []
     for name, value in program:
         value = inlined(value, model).xreplace(constants)
@@ -141,9 +153,13 @@ def _shifts(model, threshold, parameters, rates):
     distance = inlined(threshold_distance(threshold), model)
     slope = {v: derivative(distance, symbol(v)) for v in model.diff_eq_names}
     speed = sum(slope[v] * rates[v] for v in slope)
+    # Also for what jumps (a TimedArray): at a jump times of spikes are fixed
+    speed += (distance - distance.xreplace({_T: _T - _DT})) / _DT
     begin = [
         ("_speed", sp.sympify(speed)),
-        ("_rising", parse_expression("int(sign(_speed) > 0)")),
+        # Farther than in (nearly) two steps: a kick, whose time is fixed
+        ("_near", unit_safe(sp.Lt(distance - 2 * _DT * symbol("_speed"), 0))),
+        ("_rising", parse_expression("int(sign(_speed) > 0)*int(_near)")),
         # Never zero: beyond its threshold a neuron is at some distance from it
         ("_never_zero", _RISING * symbol("_speed") + (1 - _RISING) * distance / _DT),
     ]
@@ -156,7 +172,7 @@ def _shifts(model, threshold, parameters, rates):
     return begin, shifts
 
 
-_RISING, _DT = symbol("_rising"), symbol("dt")
+_RISING, _DT, _T = symbol("_rising"), symbol("dt"), symbol("t")
 
 
 def _at_spike(states, parameters, rates, shifts):
@@ -168,7 +184,35 @@ def _at_spike(states, parameters, rates, shifts):
             moving = symbol(sensitivity_name(v, p)) + rates[v] * shifts.get(p, 0)
             statements.append((f"_at_{v}_{p}", moving))
             known[v][p] = symbol(f"_at_{v}_{p}")
+    known |= {name: dict(shifts) for name in ("t", "lastspike") if shifts}
     return statements, known
+
+
+def _by(expression, name):
+    """A partial derivative; functions of time alone (a `TimedArray`) are steps."""
+    if name == _T:
+        steps = {
+            f: sp.Dummy(real=True)
+            for f in expression.atoms(sp.core.function.AppliedUndef)
+            if names_in(f) <= {"t", "i", "fit_trial"}
+        }
+        expression = expression.xreplace(steps)
+        back = {dummy: f for f, dummy in steps.items()}
+        return derivative(expression, name).xreplace(back)
+    return derivative(expression, name)
+
+
+def _refuse_history(model, threshold, rates):
+    """What refers to the last spike moves with it, which nobody keeps track of."""
+    strings = {"The threshold": inlined(threshold_distance(threshold), model)}
+    strings |= {f"The equation of '{v}'": rate for v, rate in rates.items()}
+    for label, value in strings.items():
+        for name in sorted(names_in(value) & {"lastspike", "not_refractory"}):
+            raise NotDifferentiableError(
+                f"{label} depends on '{name}', which moves with the last spike. Use "
+                "'(unless refractory)', or a variable that the reset changes and that "
+                "decays ('dtheta/dt = -theta/tau : volt'), instead."
+            )
 
 
 def _check_followed(found, last, model):

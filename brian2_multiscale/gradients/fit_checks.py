@@ -31,11 +31,12 @@ __all__ = [
 _OURS = ("fit_", "S_")
 
 
-def check_strings(threshold, reset, on_pre):
-    for name, value in (("threshold", threshold), ("reset", reset), ("on_pre", on_pre)):
+def check_strings(threshold, hazard, reset, on_pre):
+    strings = {"threshold": threshold, "hazard": hazard, "reset": reset}
+    for name, value in {**strings, "on_pre": on_pre}.items():
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} must be a string, got {value!r}.")
-    if reset is not None and threshold is None:
+    if reset is not None and threshold is None and hazard is None:
         raise ValueError(f"reset={reset!r} needs a threshold, such as 'v > v_th'.")
 
 

@@ -10,12 +10,14 @@ from ..arguments import (
     check_mapping,
     check_method,
     check_number,
+    check_numbers,
     check_positive,
     check_whole,
 )
 from ..callers import user_namespace
 from ..numerics.transforms import Box
 from ..parallel import check_executor
+from ..spiking.checks import check_refractory
 from .data import fit_data
 from .fit_checks import (
     check_fitted,
@@ -30,8 +32,8 @@ from .losses import SpikeLikelihood, TraceLoss, check_loss
 from .param import as_param, bounds_of
 from .population_checks import check_population, check_population_fit, check_scale
 from .population_simulation import PopulationModel
-from .running import run_once
-from .search import Plan, gradient_check, search
+from .running import run_once, simulation_of
+from .search import Plan, check_seed, gradient_check, search
 from .simulation import Model
 
 __all__ = ["GradientFitter"]
@@ -131,11 +133,11 @@ class GradientFitter:
         check_method("method", method)
         if duration is not None:
             duration = check_positive("duration", duration, second, "a time")
-        check_strings(threshold or hazard, reset, on_pre)
+        check_strings(threshold, hazard, reset, on_pre)
         event = event_name(on_pre, input)
         self.data = fit_data(input, output, event, self.dt, duration)
         self.threshold, self.reset, self.on_pre = threshold, reset, on_pre
-        self.refractory, self.method = refractory, method
+        self.refractory, self.method = check_refractory(refractory), method
         self.param_init = param_init
         check_scale(scale, hazard, memory)
         self.scale, self.hazard, self.memory = scale, hazard, memory
@@ -144,6 +146,7 @@ class GradientFitter:
         known = user_namespace() if namespace is None else namespace
         self._namespace = used_names(self, known)
         self._distance = DIMENSIONLESS
+        self._kept = None  # the last simulation of `evaluate`
         if scale == "mesoscopic":
             check_population(self)
             return
@@ -208,16 +211,20 @@ class GradientFitter:
         """
         loss = self._loss(loss)
         if polish is not None:
-            polish = self._loss(polish)
+            polish = self._loss(polish, "polish")
             if polish.forced:
-                raise ValueError("polish must be a loss of free neurons: TraceLoss().")
+                raise ValueError(
+                    f"polish must be a loss of free neurons: TraceLoss(), got {polish}."
+                )
         check_whole("n_starts", n_starts)
         check_whole("steps", steps)
         check_choice("backend", backend, ("brian2", "jax"))
         if self.scale == "mesoscopic":
             check_population_fit(loss, polish, backend)
         model, box = self._model(params)
-        check_number("target", target)
+        if np.isnan(check_number("target", target)):
+            raise ValueError(f"target must be a loss, got {target!r}.")
+        check_seed(seed)
         check_executor(executor, report)
         plan = Plan(loss, polish, n_starts, steps, target, seed, report, backend)
         return search(model, box, plan, executor)
@@ -250,8 +257,52 @@ class GradientFitter:
         """
         model, box = self._model(params)
         step = check_positive("step", step)
+        check_seed(seed)
         check_choice("backend", backend, ("brian2", "jax"))
         return gradient_check(model, box, self._loss(loss), seed, step, backend)
+
+    def evaluate(self, *, loss=None, **values):
+        """
+        Losses of any number of points, all simulated at once.
+
+        For other searches and for pictures of the loss. The simulation is kept for the
+        next call with as many points.
+
+        Parameters
+        ----------
+        loss : `TraceLoss` or `SpikeLikelihood`, optional
+            As in `fit`.
+        **values : `Quantity`
+            Of every parameter that is not in `param_init`, arrays of one length.
+
+        Returns
+        -------
+        ndarray, shape (points,)
+        """
+        loss, names = self._loss(loss), tuple(self._known(values))
+        points = self._points(values)
+        key = (names, len(points), repr(loss))
+        if self._kept is None or self._kept[0] != key:
+            simulation = simulation_of(self._with(names), loss, len(points), False)
+            self._kept = key, simulation
+        return self._kept[1](points)[0]
+
+    def _points(self, values):
+        """Values of parameters as an array, one row per point."""
+        columns = [
+            np.atleast_1d(check_numbers(n, v, get_unit(self.equations[n].dim)))
+            for n, v in values.items()
+        ]
+        shapes = {c.shape for c in columns}
+        if len(shapes) > 1 or columns[0].ndim > 1 or not columns[0].size:
+            raise ValueError(
+                "The values of all parameters must be arrays of one length, none empty, "
+                f"got the shapes {dict(zip(values, (c.shape for c in columns), strict=True))}."
+            )
+        for (name, value), column in zip(values.items(), columns, strict=True):
+            if not np.isfinite(column).all():
+                raise ValueError(f"{name} must be finite, got {value!r}.")
+        return np.stack(columns, axis=1)
 
     def simulate(self, **values):
         """
@@ -268,14 +319,18 @@ class GradientFitter:
             For every recorded variable an array of shape (trials, time steps); with a
             threshold also ``'spikes'``, arrays of times, one per trial.
         """
-        dims = {n: self.equations[n].dim for n in self._known(values)}
-        point = [check_number(n, values[n], get_unit(d)) for n, d in dims.items()]
-        return run_once(self._with(tuple(values)), np.array(point))
+        points = self._points(self._known(values))
+        if len(points) != 1:
+            raise ValueError(
+                f"simulate() runs one point; got {len(points)} values of "
+                f"{next(iter(values))!r}."
+            )
+        return run_once(self._with(tuple(values)), points[0])
 
-    def _loss(self, loss):
+    def _loss(self, loss, name="loss"):
         if loss is None:
             loss = SpikeLikelihood() if self.data.spikes is not None else TraceLoss()
-        check_loss("loss", loss)
+        check_loss(name, loss)
         if loss.forced and self.data.spikes is None:
             raise ValueError(
                 f"{loss} resets neurons at recorded spikes; give their times: "

@@ -4,7 +4,7 @@ import numpy as np
 from brian2.core.network import Network
 from brian2.units.allunits import second
 
-from ..arguments import check_choice, check_flag, check_number
+from ..arguments import check_flag, check_mapping, check_positive
 from ..callers import user_namespace
 from ..optional import require
 from .choices import choices, monitored, owned, surrogate_by_group
@@ -119,6 +119,7 @@ class DifferentiableNetwork:
         self._objects = choices("trainable", trainable, network)
         inputs = choices("inputs", inputs, network)
         record = monitored(network) if record is None else record
+        check_mapping("namespace", namespace)
         namespace = user_namespace() if namespace is None else namespace
         variables = {n: check_trainable(*each) for n, each in self._objects.items()}
         from ..codegen.jax.network import translate  # needs JAX
@@ -127,7 +128,7 @@ class DifferentiableNetwork:
             translated = translate(
                 network,
                 namespace,
-                check_number("duration", duration, second, "a time"),
+                check_positive("duration", duration, second, "a time"),
                 inputs,
                 choices("record", record, network),
                 surrogate_by_group(spike, network),
@@ -185,7 +186,7 @@ class DifferentiableNetwork:
             ``(params=None, inputs=None, args=(), seed=None) -> (value, gradients)``:
             arguments as in `run`, a float and a dict of arrays.
         """
-
+        _check_function(function)
         derived = self._jax.value_and_grad(self._calls.followed_by(function))
 
         def compute(params=None, inputs=None, args=(), seed=None):
@@ -214,6 +215,7 @@ class DifferentiableNetwork:
             a dict of arrays of the shape of the result, followed by the shape of the
             parameter unless `elementwise`.
         """
+        _check_function(function)
         total = self._calls.followed_by(function)
         label = ("jacobian", function, check_flag("elementwise", elementwise))
         derived = (one_by_one if elementwise else all_together)(self._jax, total)
@@ -238,6 +240,8 @@ class DifferentiableNetwork:
         values = self._calls.parameters(params)
         objects = {n: obj for n, (obj, _) in self._objects.items()}
         if network is not None:
+            if not isinstance(network, Network):
+                raise TypeError(f"network must be a Network, got {network!r}.")
             known = owned(network)
             missing = [o.name for o in objects.values() if o.name not in known]
             if missing:
@@ -252,5 +256,14 @@ def _type_name(dtype):
     try:
         name = np.dtype(dtype).name
     except TypeError:
-        name = dtype
-    return check_choice("dtype", name, ("float64", "float32"))
+        name = None
+    if dtype is None or name not in ("float64", "float32"):
+        raise ValueError(f"dtype must be float or numpy.float32, got {dtype!r}.")
+    return name
+
+
+def _check_function(function):
+    if not callable(function):
+        raise TypeError(
+            f"function must be a function of what is recorded, got {function!r}."
+        )

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from ..arguments import check_mapping, check_numbers
 from .network_inputs import Inputs, trial_keys
 
 __all__ = ["Calls"]
@@ -86,16 +87,18 @@ class Calls:
 
     def parameters(self, params):
         """All parameters, checked."""
+        check_mapping("params", params)
         params = {} if params is None else params
         unknown = set(params) - set(self.initial)
         if unknown:
             raise ValueError(
-                f"params: {sorted(unknown)} are unknown; trainable are "
+                f"params has {sorted(unknown)}, which are unknown; trainable are "
                 f"{list(self.initial)}."
             )
         found = {}
         for name, value in self.initial.items():
-            given = np.asarray(params.get(name, value), value.dtype)
+            given = check_numbers(f"params[{name!r}]", params.get(name, value), None)
+            given = given.astype(value.dtype)
             if given.shape != value.shape:
                 raise ValueError(
                     f"params[{name!r}] must have the shape {value.shape}, got "

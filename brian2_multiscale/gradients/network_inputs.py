@@ -1,5 +1,7 @@
 """What a differentiable network is given anew at every call."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from ..arguments import check_whole
@@ -43,6 +45,11 @@ class Inputs:
         ValueError, TypeError
             Inputs that are missing, unknown or of another shape.
         """
+        if not isinstance(inputs, Mapping | None):
+            raise TypeError(
+                "inputs must be a dict of arrays by '<object name>.<what>', got "
+                f"{inputs!r}."
+            )
         named = {self._name(k): v for k, v in (inputs or {}).items()}
         if set(named) != set(self.shapes):
             raise ValueError(
@@ -94,9 +101,17 @@ def trial_keys(jax, seed, trials):
     """
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])
-    if np.ndim(seed) == 0:
+    if not isinstance(seed, Sequence | np.ndarray) or isinstance(seed, str | bytes):
         key = jax.random.key(check_whole("seed", seed, 0, 2**63 - 1))
         return (key if trials is None else jax.random.split(key, trials)), trials
-    if trials not in (None, len(seed)):
-        raise ValueError(f"seed has {len(seed)} numbers for {trials} trials.")
-    return jax.vmap(jax.random.key)(np.asarray(seed)), len(seed)
+    try:
+        seeds = [check_whole("seed", each, 0, 2**63 - 1) for each in seed]
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"seed must be a whole number or a list of them, got {seed!r}."
+        ) from None
+    if not seeds or trials not in (None, len(seeds)):
+        raise ValueError(
+            f"seed has {len(seeds)} numbers for {trials} trials, got {seed!r}."
+        )
+    return jax.vmap(jax.random.key)(np.asarray(seeds)), len(seeds)

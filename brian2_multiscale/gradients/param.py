@@ -67,15 +67,21 @@ def as_param(name, value):
     """What was given for a parameter: a `Param`, or the two bounds."""
     if isinstance(value, Param):
         return value
-    if np.shape(value) != (2,):
+    try:
+        if not isinstance(value, list | tuple | np.ndarray):
+            raise TypeError
+        low, high = value
+    except (TypeError, ValueError):
         raise TypeError(
             f"{name} must be the two bounds of the parameter, [low, high] or "
             f"Param(low, high), got {value!r}."
-        )
+        ) from None
     try:
-        return Param(value[0], value[1])
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        return Param(low, high)
+    except DimensionMismatchError as error:
+        raise DimensionMismatchError(f"{name}: {error.desc}", *error.dims) from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
 
 
 def bounds_of(params, dimensions):

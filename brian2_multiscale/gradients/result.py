@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from brian2.units.fundamentalunits import Quantity
 
+from ..arguments import check_whole
 from ..optional import require
 from .script import script
 
@@ -80,7 +81,7 @@ class FitResult:
             Python code that makes ``group``; inputs are parameters of it
             (``group.I``), or what arrives has to be said by `Synapses`.
         """
-        return script(self.recipe, self.params, N)
+        return script(self.recipe, self.params, check_whole("N", N))
 
     def plot(self, axes=None):
         """

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from brian2.units.fundamentalunits import Quantity
 
+from ..arguments import check_whole
 from ..numerics.levenberg_marquardt import minimise
 from ..numerics.polish import polish
 from ..parallel import map_jobs
@@ -63,6 +64,12 @@ def in_box(simulation, box):
         return loss, gradient * slopes, matrix
 
     return function
+
+
+def check_seed(seed):
+    """Of points between bounds: a whole number or None."""
+    if seed is not None:
+        check_whole("seed", seed, 0, 2**63 - 1)
 
 
 def search(model, box, plan, executor=None):

@@ -8,11 +8,16 @@ from brian2.units.allunits import second
 from ..arguments import as_equations, check_method, check_names
 from ..codegen.directional import Directional
 from ..codegen.slopes import CodeWithFunctions, Slopes
-from ..codegen.straightline import emit, parse, parse_expression, symbol
-from ..codegen.subexpressions import assigned_once, assigned_together, shared
+from ..codegen.straightline import emit, names_in, parse, parse_expression, symbol
+from ..codegen.subexpressions import (
+    assigned_once,
+    assigned_together,
+    drawn_apart,
+    shared,
+)
 from ..kinetics.differentiation import NotDifferentiableError, derivative
 from .names import sensitivity_name, shift_name
-from .rates import held_variables, moving, rates_of_change
+from .rates import held_variables, inlined, moving, rates_of_change
 
 __all__ = ["Sensitivity", "check_parameters", "sensitivity_equations"]
 
@@ -72,7 +77,21 @@ def check_parameters(model, parameters):
                 f"{name!r} is {model[name].var_type}: there is no derivative by it. "
                 "Simulate once for each of its values."
             )
+    _check_constant(model, parameters)
     return parameters
+
+
+def _check_constant(model, parameters):
+    """Brian2 computes these apart from the step, where no derivative comes along."""
+    moving = {*model.diff_eq_names, *parameters}
+    for name in sorted(model.subexpr_names):
+        if "constant over dt" in model[name].flags:
+            used = sorted(names_in(inlined(symbol(name), model)) & moving)
+            if used:
+                raise NotDifferentiableError(
+                    f"'{name}' is constant over dt, but depends on {used}, which its "
+                    "derivative would have to follow. Leave out '(constant over dt)'."
+                )
 
 
 class Sensitivity(StateUpdateMethod):
@@ -130,14 +149,26 @@ class Sensitivity(StateUpdateMethod):
                 f"method={self.method!r} makes code of its own, which cannot be "
                 "differentiated; choose one such as 'exponential_euler' or 'rk4'."
             )
+        self._check(equations, variables)
         slopes = Slopes(variables)
 
         def differentiate(expression, by):
             return derivative(expression, by, slopes)
 
-        program = self._program(equations, parse(code), variables, differentiate)
+        program = self._program(equations, parse(drawn_apart(code)), variables, differentiate)
         code = emit(shared(program))
         return CodeWithFunctions(code, slopes.used) if slopes.used else code
+
+    def _check(self, equations, variables):
+        """What `sensitivity_equations` makes must be there."""
+        for v in equations.diff_eq_names:
+            for p in self.parameters:
+                if variables and sensitivity_name(v, p) not in variables:
+                    raise ValueError(
+                        f"parameters has {p!r}, but the model has no variable "
+                        f"{sensitivity_name(v, p)!r}: add sensitivity_equations(model, "
+                        f"{list(self.parameters)!r}) to it."
+                    )
 
     def _program(self, equations, program, variables, differentiate):
         """The step with its derivatives; variables of the group change at its end."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.core.network import Network
 from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.input.timedarray import TimedArray
@@ -27,6 +26,7 @@ from .accumulate import (
 from .data import SPIKES
 from .events import event_program, reset_dimensions
 from .initial import set_initial
+from .prepared import PreparedNetwork
 from .sensitivity import sensitivity_equations
 from .unit_safe import emit_with_units
 
@@ -107,7 +107,7 @@ class Simulation:
 
     def _make(self, loss, recorded):
         self._objects(loss, recorded)
-        self.network = _Repeated(self.group, *self.monitors.values())
+        self.network = PreparedNetwork(self.group, *self.monitors.values())
         # Makes the code: nothing has moved afterwards
         self.network.run(0 * second, namespace={})
         self.network.store("fit")
@@ -297,14 +297,3 @@ def _value_at(array):
 
 def _at(array):
     return f"{_value_at(array)} > 0.5"
-
-
-class _Repeated(Network):
-    """A network whose code is made before its first run only."""
-
-    ready = False
-
-    def before_run(self, namespace):
-        if not self.ready:
-            super().before_run(namespace)
-        self.ready = True

@@ -91,8 +91,8 @@ class SurrogateGradient:
             raise TypeError(f"shape {shape!r} takes {known}; got {numbers}.")
         given = dict(zip(names, numbers, strict=False))
         self.numbers = {n: check_positive(n, v) for n, v in {**names, **given}.items()}
-        self.dimensions = get_dimensions(scale)
         self.scale = check_positive("scale", scale, unit=None)
+        self.dimensions = get_dimensions(scale)
         self.smooth = check_flag("smooth", smooth)
         if smooth and shape == "none":
             raise ValueError("smooth=True needs a shape other than 'none'.")

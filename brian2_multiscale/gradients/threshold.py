@@ -3,6 +3,7 @@
 import sympy as sp
 
 from ..codegen.straightline import parse_expression
+from ..mesoscopic.setup import read_code
 
 __all__ = ["threshold_distance"]
 
@@ -29,7 +30,7 @@ def threshold_distance(threshold):
     ValueError
         If it is not one comparison of numbers.
     """
-    condition = parse_expression(threshold)
+    condition = read_code("threshold", threshold, parse_expression)
     if isinstance(condition, _ABOVE):
         return condition.lhs - condition.rhs
     if isinstance(condition, _BELOW):

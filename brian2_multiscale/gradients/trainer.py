@@ -4,7 +4,13 @@ import json
 
 import numpy as np
 
-from ..arguments import check_choice, check_path, check_positive, check_whole
+from ..arguments import (
+    check_choice,
+    check_mapping,
+    check_path,
+    check_positive,
+    check_whole,
+)
 from ..numerics.descent import RULES, Plan, Progress, descend
 from ..optional import require
 from .trainer_batches import check_batch, validation_loss
@@ -209,6 +215,13 @@ class Trainer:
         parameters : dict, optional
             Values in base units; by default `best`.
         """
+        check_mapping("parameters", parameters)
+        unknown = sorted(set(parameters or ()) - set(self.network.names))
+        if unknown:
+            raise ValueError(
+                f"parameters has {unknown}, which are not trained; trained are "
+                f"{list(self.network.names)}."
+            )
         self.network.write_back(self.best if parameters is None else parameters)
 
     def _gradient(self, vector, number, batches):

@@ -9,8 +9,17 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 
 from ..arguments import check_numbers
+from ..codegen.straightline import names_in, parse_expression
+from ..kinetics.differentiation import NotDifferentiableError
+from .expansion import expand_subexpressions
 
-__all__ = ["check_names", "check_sizes", "check_stateless", "check_time"]
+__all__ = [
+    "check_differentiable",
+    "check_names",
+    "check_sizes",
+    "check_stateless",
+    "check_time",
+]
 
 #: Names that populations and cohorts have anyway
 RESERVED = (
@@ -29,6 +38,7 @@ RESERVED = (
 ATTRIBUTES = (
     "closure_order",
     "cohorts",
+    "directions",
     "hazard",
     "memory_in_steps",
     "noise",
@@ -114,3 +124,21 @@ def check_stateless(variables):
                 "number at every step; a population cannot follow that. Use white "
                 "noise (xi, with closure_order=2) or a hazard."
             )
+
+
+def check_differentiable(group, moving):
+    """Refuse derivatives that do not exist, of what does not change smoothly."""
+    if group.noise:
+        raise NotDifferentiableError(
+            f"The populations of {group.name!r} fire random whole numbers of spikes, "
+            "which have no derivative; make the group with noise=False (infinitely "
+            "many neurons)."
+        )
+    period = parse_expression(group.refractory_expression)
+    used = names_in(expand_subexpressions(period, group.user_equations)) & set(moving)
+    if used:
+        raise NotDifferentiableError(
+            f"The refractory period '{group.refractory_expression}' of {group.name!r} "
+            f"depends on {sorted(used)}; it is a whole number of time steps, which has "
+            "no derivative. Fit it by a search over its values."
+        )

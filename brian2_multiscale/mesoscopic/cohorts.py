@@ -11,7 +11,7 @@ from brian2.groups.group import Group
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
-from .names import covariance_name
+from .names import covariance_name, derivative_name
 
 __all__ = ["Cohorts"]
 
@@ -144,6 +144,14 @@ class Cohorts(Group):
             self.variables.add_array(
                 name, self._stop, dimensions=dimensions, dtype=float
             )
+
+    def add_companion(self, name, direction, dim):
+        """Array of a derivative by what has the dimensions ``dim``; its name."""
+        label = derivative_name(name, direction)
+        if label not in self.variables:
+            dims = self.variables[name].dim / dim
+            self.variables.add_array(label, self._stop, dimensions=dims)
+        return label
 
     def __len__(self):
         return self._stop

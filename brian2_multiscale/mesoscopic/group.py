@@ -1,5 +1,6 @@
 """Finite-size mesoscopic populations of neurons with escape noise."""
 
+import numpy as np
 from brian2.equations.equations import (
     SUBEXPRESSION,
 )
@@ -18,14 +19,22 @@ from ..arguments import (
     check_method,
 )
 from ..callers import user_namespace
+from ..codegen.slopes import Slopes
 from ..codegen.straightline import parse, parse_expression
+from ..kinetics.differentiation import derivative
 from . import setup
 from .access import PopulationAccess, population_range
-from .checks import check_names, check_sizes, check_stateless
+from .checks import (
+    check_differentiable,
+    check_names,
+    check_sizes,
+    check_stateless,
+)
 from .cohorts import Cohorts
+from .derivatives import DerivativeProgram
 from .expansion import expand_subexpressions
 from .integration import method_code
-from .names import covariance_name, pairs
+from .names import covariance_name, derivative_name, pairs
 from .program import Model, Program
 from .roles import find_roles, is_noisy
 from .spikes import PopulationEvents, PopulationSpikes
@@ -220,6 +229,7 @@ class MesoscopicGroup(PopulationAccess, NeuronGroup):
         self.passengers, self._plasticities = [], []
         self._cohorts = self._spikes = self._updater = None
         self._made_for_dt = self.refractory_expression = self._silence = None
+        self._directions, self._moving = {}, {}
 
     def _make_cohorts(self, refractory, memory, known):
         dt = self._made_for_dt = float(self.clock.dt)
@@ -305,6 +315,51 @@ class MesoscopicGroup(PopulationAccess, NeuronGroup):
         self._updater.carry(passenger, parameters)
         self._connect()
 
+    def add_direction(self, name, dim, moving):
+        """
+        Let derivatives in a direction of the parameters come along.
+
+        Parameters
+        ----------
+        name : str
+        dim : `Dimension`
+            Of what is moved in this direction.
+        moving : dict of str to array
+            Variables that are moved, and how fast: one value per population. The
+            derivatives ``S_<variable>_<name>`` of other variables are zero at first.
+
+        Raises
+        ------
+        NotDifferentiableError
+            If the group is noisy, or the length of refractoriness depends on it.
+        """
+        check_differentiable(self, moving)
+        self._directions[name], self._moving[name] = dim, set()
+        for variable in self.population_names:
+            if self.equations[variable].type != SUBEXPRESSION:
+                self.companion(variable, name)
+        for variable, rate in moving.items():
+            array = self.variables[self.receive_derivative(variable, name)]
+            array.set_value(np.broadcast_to(rate, len(self)))
+
+    def companion(self, variable, direction):
+        """Name of the array for the derivative of one of the group's arrays."""
+        label = derivative_name(variable, direction)
+        if label not in self.variables:
+            dim = self.variables[variable].dim / self._directions[direction]
+            self.variables.add_array(label, len(self), dimensions=dim)
+        return label
+
+    def receive_derivative(self, variable, direction):
+        """Say that something else sets the derivative of an array; its name."""
+        self._moving[direction].add(variable)
+        return self.companion(variable, direction)
+
+    @property
+    def directions(self):
+        """dict of str to `Dimension`: directions that derivatives are known in."""
+        return dict(self._directions)
+
     # -- for the objects of the group ------------------------------------------------
     @property
     def population_names(self):
@@ -362,7 +417,22 @@ class MesoscopicGroup(PopulationAccess, NeuronGroup):
             regularity=self._regularity,
             length=self.memory_in_steps,
         )
-        return Program(model)
+        program = Program(model)
+        return self._with_derivatives(program, variables) if self._moving else program
+
+    def _with_derivatives(self, program, variables):
+        slopes, updater = Slopes(variables), self._updater
+        places = updater.places(self._roles)
+        moving = {
+            d: {f"_mean_{n}" if n in places.means else n for n in names}
+            for d, names in self._moving.items()
+        }
+        program = DerivativeProgram(
+            program, places, moving, lambda e, s: derivative(e, s, slopes)
+        )
+        updater.accompany(program)
+        updater.know(slopes.used)
+        return program
 
     def make_guard(self, run_namespace):
         """What to look at in every step (see `codegen.guard`)."""

@@ -18,7 +18,7 @@ from .names import covariance_name, pairs
 from .roles import PER_NEURON, Roles
 from .selection import Selection
 
-__all__ = ["Model", "Program"]
+__all__ = ["Model", "Program", "inlined"]
 
 # Keeps a division by zero finite where the numerator is zero, too
 # Not 0 in single precision either, in which numbers may be written
@@ -89,6 +89,8 @@ class Program:
     Attributes
     ----------
     blocks : dict of str to str
+    code : dict of str to list of (str, sympy expression)
+        The same, not yet in a form for vector loops.
     sums : list of str
         ``_sum_<x>`` is the sum over the cohorts of ``_add_<x>``.
     sums_of : dict of str to list of str
@@ -128,13 +130,20 @@ class Program:
             n for n, _ in before if not n.startswith(("_newest", "_pool_escape"))
         ]
         self.hoisted += self._outer.names
-        self.blocks = {
-            "before": emit(before + self._outer.statements),
-            "edge": emit(self._edge()),
-            "active": emit(_inlined(active)),
-            "refractory": emit(_inlined(refractory)),
-            "after": emit(after),
+        self.code = {
+            "before": before + self._outer.statements,
+            "edge": self._edge(),
+            "active": active,
+            "refractory": refractory,
+            "after": after,
         }
+        self.blocks = {
+            block: emit(inlined(code) if block in self.inner else code)
+            for block, code in self.code.items()
+        }
+
+    #: Blocks that are executed once per cohort
+    inner = ("active", "refractory")
 
     # -- the numerical method ------------------------------------------------------
     def _split_update(self):
@@ -527,6 +536,11 @@ class Program:
         """Sums whose parts are multiplied: cohorts of the last lap, this one, pool."""
         return {f: (f"_last{f}", f"_now{f}", f"_step{f}") for f in self._features()}
 
+    @property
+    def scaled(self):
+        """Moments that are scaled when they become small, with nothing else here."""
+        return {f: [] for f in self._features()}
+
     def _add(self, name, value):
         if name not in self.sums:
             self.sums.append(name)
@@ -690,7 +704,7 @@ def _expectation(value, centres, widths):
         ) from error
 
 
-def _inlined(statements):
+def inlined(statements):
     """Exponentials that may be part of a vector loop."""
     inline_exp = sp.Function("inline_exp", real=True)
     return [(name, value.replace(sp.exp, inline_exp)) for name, value in statements]

@@ -1,7 +1,7 @@
 """The code object that moves mesoscopic populations by one time step."""
 
 import numpy as np
-from brian2.core.variables import Variables
+from brian2.core.variables import ArrayVariable, Variables
 from brian2.groups.group import CodeRunner, Group
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
@@ -11,6 +11,7 @@ from ..codegen.limits import at_least, at_most, select
 from ..codegen.normal import standard_normal
 from ..codegen.targets import ExportsArrays, OwnTemplates
 from . import regularity
+from .derivatives import Places
 
 __all__ = ["PopulationUpdater"]
 
@@ -83,17 +84,20 @@ class PopulationUpdater(ExportsArrays, OwnTemplates, CodeRunner, Group):
                 index = "0"
             self.variables.add_reference(name, group, variable, index=index)
 
+    def _refer_to_cohorts(self, name):
+        """An array of the cohorts, in all places of the ring."""
+        self._refer(name, self._group.cohorts, name, "_idx")
+        for index in _INDICES[1:]:
+            prefix = index.removesuffix("idx")
+            self._refer(prefix + name, self._group.cohorts, name, index)
+
     def connect(self, roles, covariances):
         """Make the arrays of the group known under the names of the program."""
-        group, cohorts = self._group, self._group.cohorts
+        group = self._group
         names = [*roles.cohort, *covariances, *_COUNTS]
         names += ["escape_rate"] if group.rule == "trapezoid" else []
         for name in names + list(group.passenger_features):
-            self._refer(name, cohorts, name, "_idx")
-            self._refer(f"_old_{name}", cohorts, name, "_old_idx")
-            self._refer(f"_pool_{name}", cohorts, name, "_pool_idx")
-            self._refer(f"_newest_{name}", cohorts, name, "_newest_idx")
-            self._refer(f"_edge_{name}", cohorts, name, "_edge_idx")
+            self._refer_to_cohorts(name)
         for name in roles.cohort:
             dim = group.variables[name].dim
             self._refer(f"_mean_{name}", group, name, "_pop_idx")
@@ -136,6 +140,36 @@ class PopulationUpdater(ExportsArrays, OwnTemplates, CodeRunner, Group):
             ):
                 self._own_array(name)
 
+    def places(self, roles):
+        """Which names of the program are arrays (see `Places`)."""
+        v = self.variables
+        arrays = {n for n in v if isinstance(v[n], ArrayVariable)}
+        return Places(
+            cohort=frozenset(n for n in arrays if v.indices[n] == "_idx"),
+            means=frozenset(roles.cohort),
+            population=frozenset(n for n in arrays if v.indices[n] == "_pop_idx"),
+        )
+
+    def accompany(self, program):
+        """Arrays for the derivatives of a `DerivativeProgram`."""
+        group = self._group
+        for direction, names in program.companions.items():
+            for name in sorted(names):
+                prefix, rest = program.places.split(name)
+                if self.variables.indices[name] == "_idx":
+                    dim = group.directions[direction]
+                    label = group.cohorts.add_companion(rest, direction, dim)
+                    self._refer_to_cohorts(label)
+                else:
+                    label = group.companion(rest, direction)
+                    self._refer(prefix + label, group, label, "_pop_idx")
+
+    def know(self, functions):
+        """Let the code call functions that only derivatives need."""
+        for name, function in functions.items():
+            if name not in self.variables:
+                self.variables._add_variable(name, function)
+
     def use(self, program):
         """Take over code and local names of a program."""
         local = [*program.hoisted, *(f"_sum_{n}" for n in program.sums)]
@@ -150,6 +184,7 @@ class PopulationUpdater(ExportsArrays, OwnTemplates, CodeRunner, Group):
             "_sum_names": program.sums,
             "_sums": program.sums_of,
             "_lazy": program.lazy,
+            "_scaled": program.scaled,
         }
 
     def report(self, population):

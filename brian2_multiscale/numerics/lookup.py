@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Axis", "EXTRAPOLATIONS", "interpolate"]
+__all__ = ["Axis", "EXTRAPOLATIONS", "interpolate", "interpolate_slope"]
 
 #: What can happen outside the range of an axis.
 EXTRAPOLATIONS = ("raise", "clip", "nan", "linear")
@@ -188,6 +188,43 @@ def interpolate(values, axes, *args, extrapolate="raise"):
     ValueError
         Outside the range with 'raise', for another policy name or shape.
     """
+    values, positions = _placed(values, axes, args, extrapolate)
+    return _multilinear(values, positions)
+
+
+def interpolate_slope(values, axes, number, *args, extrapolate="raise"):
+    """Partial derivative of what `interpolate` gives, by one of its arguments.
+
+    It is that of the interpolant, exactly: constant along a linear axis within a cell,
+    in proportion to 1/x along a logarithmic one. At a grid point it is that of the
+    cell above it. Outside it is zero with 'clip' and that of the outermost cell with
+    'linear'.
+
+    Parameters
+    ----------
+    values, axes, *args, extrapolate :
+        As for `interpolate`.
+    number : int
+        Which argument to differentiate by, counted from 0.
+
+    Returns
+    -------
+    ndarray
+        Of the broadcast shape of `args`.
+    """
+    values, positions = _placed(values, axes, args, extrapolate)
+    axis, x = axes[number], np.asarray(args[number], dtype=float)
+    slope = _multilinear(values, positions, along=number) * axis.inverse_step
+    if axis.is_log:
+        slope = slope / x
+    if extrapolate == "clip":
+        slope = np.where((x < axis.lo) | (x > axis.hi), 0.0, slope)
+    # nan where the argument is: it has left the weights along this axis
+    return slope + 0 * positions[number]
+
+
+def _placed(values, axes, args, extrapolate):
+    """A table and where its arguments are in it, after checks."""
     values = np.asarray(values)
     if extrapolate not in EXTRAPOLATIONS:
         raise ValueError(
@@ -198,13 +235,13 @@ def interpolate(values, axes, *args, extrapolate="raise"):
             f"a table of shape {values.shape} does not fit {len(axes)} axes of "
             f"{[axis.n for axis in axes]} points and {len(args)} arguments."
         )
-    positions = np.broadcast_arrays(
+    return values, np.broadcast_arrays(
         *(axis.position(x, extrapolate) for axis, x in zip(axes, args, strict=True))
     )
-    return _multilinear(values, positions)
 
 
-def _multilinear(values, positions):
+def _multilinear(values, positions, along=None):
+    """Values, or differences between neighbours along one of the axes."""
     base = np.zeros(positions[0].shape, dtype=np.intp)
     weights = []
     for position, n in zip(positions, values.shape, strict=True):
@@ -214,8 +251,9 @@ def _multilinear(values, positions):
         base = base * n + cell
     offsets = _corner_offsets(values.shape).reshape((-1,) + (1,) * base.ndim)
     corners = values.reshape(-1)[base + offsets].astype(float)
-    for weight in reversed(weights):
-        corners = corners[0::2] + weight * (corners[1::2] - corners[0::2])
+    for number, weight in reversed(list(enumerate(weights))):
+        change = corners[1::2] - corners[0::2]
+        corners = change if number == along else corners[0::2] + weight * change
     return corners[0]
 
 

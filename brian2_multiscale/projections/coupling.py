@@ -8,6 +8,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError, Quantity
 from brian2.utils.stringtools import get_identifiers
 
 from ..codegen.targets import OwnTemplates
+from .derivatives import derivative_statements
 
 __all__ = ["PopulationCoupling"]
 
@@ -64,6 +65,10 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         for clock_variable in ("t", "dt"):
             v.add_reference(clock_variable, target, clock_variable)
         self._code = {"push": [], "pair": []}
+        # For derivatives: both ends, delayed variables, names of what was added
+        self.source, self.target = source, target
+        self.late, self.companions = {}, set()
+        self._derivatives = []
         self._to_check = []
         # Whether what a pair adds depends on what others have added
         self.in_turn = False
@@ -80,7 +85,22 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
         v.add_reference(f"_push_{name}", self, ring, index="_push_idx")
         v.add_reference(f"_source_{variable}", group, variable, index="_source_idx")
         self._code["push"].append(f"_push_{name} = _source_{variable}")
+        self.late[name] = variable
         return name
+
+    def add_direction(self, direction, moving):
+        """
+        Hand derivatives on from the sources to the targets, in a direction.
+
+        Parameters
+        ----------
+        direction : str
+            Known to both ends.
+        moving : dict of str to array
+            What is moved of the pairs (``w``), and how fast.
+        """
+        statements = derivative_statements(self, self._code["pair"], direction, moving)
+        self._derivatives.append(statements)
 
     @property
     def has_code(self):
@@ -106,7 +126,13 @@ class PopulationCoupling(OwnTemplates, CodeRunner, Group):
                 raise DimensionMismatchError(
                     f"{error.desc} (the weights w are {given})", *error.dims
                 ) from None
-        self.abstract_code = {k: "\n".join(lines) for k, lines in self._code.items()}
+        # What is added has to be differentiated before it is added
+        pairs = zip(*self._derivatives, [[s] for s in self._code["pair"]], strict=True)
+        code = {
+            **self._code,
+            "pair": [s for rows in pairs for row in rows for s in row],
+        }
+        self.abstract_code = {k: "\n".join(lines) for k, lines in code.items()}
         self.template_kwds = {
             "_ring_length": self.length,
             "_sources": self._sources,

@@ -7,7 +7,6 @@ from textwrap import dedent
 import numpy as np
 from brian2.equations.equations import Equations
 
-from ..arguments import check_number
 from ..mesoscopic.setup import read_code
 from ..spiking.checks import check_refractory
 from .signals import Signal
@@ -15,22 +14,12 @@ from .signals import Signal
 __all__ = [
     "check_input",
     "check_different",
-    "check_positive",
     "check_signals",
     "check_spiking",
     "check_task",
     "check_variables",
     "shape_text",
 ]
-
-
-def check_positive(name, value, unit=1, kind=None):
-    """A positive, finite number, in base units."""
-    number = check_number(name, value, unit, kind)
-    if not 0 < number < np.inf:
-        noun = (kind or "a number").removeprefix("a ")
-        raise ValueError(f"{name} must be a positive, finite {noun}, got {value!r}.")
-    return number
 
 
 def check_signals(name, value):

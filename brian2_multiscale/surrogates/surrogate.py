@@ -8,15 +8,9 @@ from brian2.input.timedarray import TimedArray
 from brian2.units.allunits import second
 from brian2.utils.logger import get_logger
 
-from ..arguments import check_flag, check_mapping, check_path
+from ..arguments import check_flag, check_mapping, check_path, check_positive
 from . import files
-from .checks import (
-    check_different,
-    check_positive,
-    check_signals,
-    check_task,
-    shape_text,
-)
+from .checks import check_different, check_signals, check_task, shape_text
 from .signals import Signal
 
 __all__ = ["Surrogate"]

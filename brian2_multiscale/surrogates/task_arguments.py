@@ -10,9 +10,8 @@ from brian2.units.fundamentalunits import (
     get_dimensions,
 )
 
-from ..arguments import check_numbers
+from ..arguments import check_numbers, check_positive
 from ..codegen.arrays import unit_name
-from .checks import check_positive
 from .stimulus import Stimulus, recipe_list
 
 __all__ = [

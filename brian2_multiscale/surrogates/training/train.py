@@ -6,12 +6,12 @@ import json
 import numpy as np
 from brian2.units.allunits import second
 
-from ...arguments import check_choice, check_number, check_path, check_whole
+from ...arguments import check_choice, check_path, check_positive, check_whole
+from ...numerics.descent import Plan, descend
 from ...optional import require
 from ..checks import check_task
 from ..quality import evaluate, metrics_to_json
 from ..surrogate import Surrogate
-from .descent import Plan, descend
 
 __all__ = ["train"]
 
@@ -92,8 +92,8 @@ def train(
     The loss is the mean square of the error and of its mean over 64 samples, both
     relative to the size of the answer in a trial; for an `EncoderDecoderCNN` the mean
     absolute error, so too. Up to 3000 parameters Adam works along the principal
-    directions of the gradients (`rules.RotatedAdam`), beyond along parameters. The same
-    seed gives the same parameters on the same machine.
+    directions of the gradients (`numerics.descent.RotatedAdam`), beyond along
+    parameters. The same seed gives the same parameters on the same machine.
     """
     if not isinstance(surrogate, Surrogate):
         raise TypeError(
@@ -103,8 +103,8 @@ def train(
     check_task(task)
     plan = _plan(steps, learning_rate, time_limit)
     batch = None if batch is None else check_whole("batch", batch)
-    balance = _positive("balance", balance)
-    slowest = slowest if slowest is None else _positive("slowest", slowest, second)
+    balance = check_positive("balance", balance)
+    slowest = slowest if slowest is None else check_positive("slowest", slowest, second)
     check_whole("seed", seed, 0)
     check_choice("report", report, ("text", "stdout", "stderr", None))
     if checkpoint is not None:
@@ -135,16 +135,9 @@ def train(
 def _plan(steps, learning_rate, time_limit):
     steps = check_whole("steps", steps)
     if time_limit is not None:
-        time_limit = _positive("time_limit", time_limit, second)
-    rate = _positive("learning_rate", learning_rate)
+        time_limit = check_positive("time_limit", time_limit, second)
+    rate = check_positive("learning_rate", learning_rate)
     return Plan(steps, rate, every=max(steps // 100, 1), time_limit=time_limit)
-
-
-def _positive(name, value, unit=1):
-    number = check_number(name, value, unit)
-    if not 0 < number < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}.")
-    return number
 
 
 def _normalised(surrogate, data):
@@ -217,9 +210,12 @@ def _descended(problem, start, plan, settings, report, checkpoint, key):
         sizes, losses = zip(*parts, strict=True)
         return float(np.average(losses, weights=sizes))
 
-    return descend(
-        start, gradient, validate, plan, problem.project, report, checkpoint, key
-    )
+    where = {"report": report, "checkpoint": checkpoint, "key": key, "advise": _advise}
+    return descend(start, gradient, validate, plan, problem.project, **where)
+
+
+def _advise(parameters, number):
+    return "look for extreme values in the stimuli and answers: task.data()"
 
 
 def _parts(arrays):

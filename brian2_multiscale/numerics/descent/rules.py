@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["Adam", "RotatedAdam", "rule_for"]
+__all__ = ["RULES", "Adam", "RotatedAdam", "rule_for"]
 
 #: Up to so many parameters matrices of their square are no cost
 _SMALL = 3000
@@ -82,6 +82,10 @@ class RotatedAdam(Adam):
         # Squares along new directions from those along the old ones
         self.state["v"] = (new.T @ self.state["rotation"]) ** 2 @ self.state["v"]
         self.state["rotation"] = new
+
+
+#: By name
+RULES = {"adam": Adam, "rotated_adam": RotatedAdam}
 
 
 def rule_for(size):

@@ -26,13 +26,16 @@ class Plan:
     ----------
     steps : int
     learning_rate : float
-        At its highest: it rises linearly and falls by a cosine.
+        At its highest.
     clip : float
         Largest norm of a gradient.
     every : int
         Steps between validations.
     time_limit : float or None
         In seconds; the learning rate then falls by time, if that is faster.
+    constant : bool
+        Whether the learning rate stays as it is, so that more steps are the same
+        descent going on; otherwise it rises linearly and falls by a cosine.
     """
 
     steps: int
@@ -40,9 +43,12 @@ class Plan:
     clip: float = 1.0
     every: int = 200
     time_limit: float | None = None
+    constant: bool = False
 
     def rate(self, number, elapsed):
         """Learning rate at a step, after some seconds."""
+        if self.constant:
+            return self.learning_rate
         done = number / self.steps
         if self.time_limit is not None:
             done = max(done, min(elapsed / self.time_limit, 1.0))
@@ -107,19 +113,30 @@ class Progress:
 
 
 def descend(
-    start, gradient, validate, plan, project=None, report=None, checkpoint=None, key=""
+    start,
+    gradient,
+    validate,
+    plan,
+    project=None,
+    report=None,
+    checkpoint=None,
+    key="",
+    rule=None,
+    advise=None,
 ):
     """
     Minimise a function by its noisy gradient.
 
     Parameters
     ----------
-    start : ndarray, shape (parameters,)
+    start : ndarray, shape (parameters,), or `Progress`
+        Where to begin, or what to go on with (it is changed).
     gradient : callable
         ``gradient(parameters, number)``: loss and gradient on the batch of a step. It
         must depend on nothing else, so that a resumed descent is the same.
-    validate : callable
-        ``validate(parameters)``: the loss that counts.
+    validate : callable or None
+        ``validate(parameters)``: the loss that counts; without it that of the batches
+        since the last time.
     plan : `Plan`
     project : callable, optional
         ``project(parameters)`` back to where they may be.
@@ -128,6 +145,11 @@ def descend(
         Written at every validation. If it exists the descent goes on from there.
     key : str
         What is minimised; a checkpoint of something else is refused.
+    rule : `Adam`, optional
+        How a gradient becomes a step; by default as `rule_for` says.
+    advise : callable, optional
+        ``advise(parameters, number)``: where a loss that is not finite may come from;
+        it completes 'Lower the learning rate (now 0.1), or ...'.
 
     Returns
     -------
@@ -139,18 +161,21 @@ def descend(
     FloatingPointError
         If a loss or gradient is not finite: names the step and what can be changed.
     """
-    progress = Progress(np.array(start, dtype=float), np.array(start, dtype=float))
-    rule = rule_for(progress.best.size)
+    progress = start
+    if not isinstance(start, Progress):
+        progress = Progress(*(np.array(start, dtype=float) for _ in range(2)))
+    rule = rule or rule_for(progress.best.size)
     if checkpoint is not None:
         read_checkpoint(checkpoint, key, progress, rule.state)
     began = time.monotonic() - progress.elapsed
     try:
         while not _finished(progress, plan):
-            _step(progress, gradient, rule, plan, project)
+            _step(progress, gradient, rule, plan, project, advise)
             progress.elapsed = time.monotonic() - began
             last = progress.number == plan.steps or _late(progress, plan)
             if progress.number % plan.every == 0 or last:
-                progress.judge(_finite(validate(progress.parameters), progress, plan))
+                loss = _loss(progress, validate, plan)
+                progress.judge(_finite(loss, progress, plan, advise))
                 if report and (last or progress.elapsed - progress.told > _QUIET):
                     _tell(report, progress, plan)
                 if checkpoint is not None:
@@ -172,12 +197,18 @@ def _finished(progress, plan):
     return late or progress.number >= plan.steps
 
 
-def _step(progress, gradient, rule, plan, project):
+def _loss(progress, validate, plan):
+    if validate is not None:
+        return validate(progress.parameters)
+    return np.mean(progress.losses[-plan.every :])
+
+
+def _step(progress, gradient, rule, plan, project, advise):
     number = progress.number
     loss, change = gradient(progress.parameters, number)
     change = np.asarray(change, dtype=float)
     size = np.linalg.norm(change)
-    _finite(float(loss) + size, progress, plan)
+    _finite(float(loss) + size, progress, plan, advise)
     if size > plan.clip:
         change *= plan.clip / size
     rate = plan.rate(number, progress.elapsed)
@@ -187,13 +218,15 @@ def _step(progress, gradient, rule, plan, project):
     progress.number += 1
 
 
-def _finite(value, progress, plan):
+def _finite(value, progress, plan, advise):
     if np.isfinite(value):
         return float(value)
+    cure = f"Lower the learning rate (now {plan.learning_rate:g})"
+    if advise is not None:
+        cure += f", or {advise(progress.parameters, progress.number)}"
     raise FloatingPointError(
         f"The loss or its gradient is {value} at step {progress.number} of "
-        f"{plan.steps}. Lower learning_rate (now {plan.learning_rate:g}), or look "
-        "for extreme values in the stimuli and answers: task.data()."
+        f"{plan.steps}. {cure}."
     )
 
 
