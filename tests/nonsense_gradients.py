@@ -16,6 +16,7 @@ from brian2 import (
     ms,
     mV,
     nA,
+    nS,
 )
 from hypothesis import strategies as st
 from nonsense import (
@@ -23,10 +24,12 @@ from nonsense import (
     OWN,
     REFRACTORY,
     TEXTS,
+    TIMES,
     Argument,
     Later,
     entry,
     flag,
+    small_table,
     text,
 )
 from nonsense_surrogates import ZERO, whole
@@ -151,8 +154,10 @@ def gradient_fitter_check_gradient(**kwds):
 
 
 @entry(
-    R=Argument(10 * Mohm, ("negative with unit",), Mohm),
-    tau=Argument(5 * ms, unit=ms, open=("negative with unit",)),
+    R=Argument(
+        10 * Mohm, ("negative with unit",), Mohm, open=("wrong shape with unit",)
+    ),
+    tau=Argument(5 * ms, unit=ms, open=("negative with unit", "wrong shape with unit")),
 )
 def gradient_fitter_simulate(**kwds):
     _fitter().simulate(**kwds)
@@ -232,7 +237,7 @@ def _population():
 
 @entry(
     objects=Argument(OWN),
-    parameters=Argument(OWN),
+    parameters=Argument(OWN, ("none",)),
     duration=Argument(2 * ms, **_TIME),
     record=Argument(None, ("none",)),
     namespace=Argument({}, ("none", "dict")),
@@ -260,7 +265,7 @@ def population_derivatives_simulate(**kwds):
 
 @entry(
     target=Argument(np.ones((20, 1)), open=("wrong unit",)),
-    importance=Argument(None, ("none",), open=("fraction", "huge", "infinite")),
+    importance=Argument(None, ("none",), open=("fraction", "huge", "wrong unit")),
     n_starts=whole(1),
     steps=whole(1),
     aim=Argument(0.0, open=("negative", "fraction", "huge", "infinite")),
@@ -445,3 +450,52 @@ def e_prop_gradient(synapses):
 @entry(traces=flag(True), gradients=flag(True))
 def e_prop_reset(**kwds):
     _eprop()[1].reset(**kwds)
+
+
+# -- tables and short-term plasticity --------------------------------------------------
+_RELEASED = "g_post += A*U*x\nx -= U*x"
+_PLASTIC = (
+    "dx/dt = (1 - x)/tau_d : 1 (event-driven)\nU : 1\ntau_d : second\nA : siemens"
+)
+_amounts = {"U": 0.5, "tau_d": 100 * ms, "A": 1 * nS}
+# Spikes of one train are ones of several, too
+_TRAIN = Argument([5, 9] * ms, unit=ms, open=("wrong shape with unit", "empty list"))
+
+
+@entry(
+    model=text(_PLASTIC, open=("empty text",)),
+    on_pre=text(_RELEASED),
+    spikes=_TRAIN,
+    values=Argument(_amounts),
+    namespace=Argument({}, ("none", "dict")),
+)
+def release_derivatives(**kwds):
+    gradients.ReleaseDerivatives(**kwds).simulate()
+
+
+@functools.cache
+def _release():
+    return gradients.ReleaseDerivatives(_PLASTIC, _RELEASED, [5, 9] * ms, _amounts)
+
+
+@entry(
+    values=Argument({"U": 0.3}, ("none",)),
+    names=Argument(["U"], ("none",), open=("empty list", "set")),
+)
+def release_derivatives_simulate(**kwds):
+    _release().simulate(**kwds)
+
+
+@entry(
+    table=Argument(Later(lambda: [small_table()] * 2)),
+    spikes=_TRAIN,
+    t=Argument([2, 8] * ms, **TIMES),
+    plasticity=Argument(None, ("none",)),
+    parameter=text("tau", open=("unknown name",)),
+    at=Argument([5, 8] * ms, unit=ms, open=("wrong unit",)),
+    value=Argument(6 * ms, ("none",), ms),
+    weight=Argument(1.0, ("negative", "fraction"), open=("huge", "wrong unit")),
+    extrapolate=text("clip"),
+)
+def table_derivatives(**kwds):
+    gradients.TableDerivatives(**kwds).simulate()

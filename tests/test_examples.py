@@ -200,6 +200,7 @@ def test_trained_network(tmp_path):
     )
     assert first[3] == 0 and trained[3] > 0  # Dale's law: some are zero now
     assert is_png(tmp_path / f"{name}_network.png")
+    assert is_png(tmp_path / f"{name}_neurons.png")
 
 
 WITHOUT_COMPILER = """
@@ -248,6 +249,14 @@ def test_dendrite(tmp_path):
     assert 0.1 < error < 30  # 14 % after a fifteenth of the training; else 0.4 %
     assert (tmp_path / "dendrite.npz").is_file()
     assert is_png(tmp_path / "dendrite_surrogate.png")
+
+
+@pytest.mark.long
+def test_fitted_population(tmp_path):
+    output = run_script([ROOT / "examples" / "fit_population.py"], tmp_path)
+    assert rows(output, "held out: explained")[0][0] > 0.9
+    assert rows(output, "held out: rest over finite-size variance")[0][0] < 1.3
+    assert is_png(tmp_path / "fit_population.png")
 
 
 README_TEST = """

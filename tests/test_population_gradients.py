@@ -25,7 +25,12 @@ from numpy.testing import assert_allclose
 from targets import assert_targets_agree, run_on_targets
 
 from brian2_multiscale import DensityGroup, MesoscopicGroup, Projection
-from brian2_multiscale.gradients import Param, TraceLoss, with_derivatives
+from brian2_multiscale.gradients import (
+    GradientFitter,
+    Param,
+    TraceLoss,
+    with_derivatives,
+)
 from brian2_multiscale.gradients.data import fit_data
 from brian2_multiscale.gradients.population import PopulationDerivatives
 from brian2_multiscale.gradients.population_simulation import (
@@ -265,7 +270,7 @@ def test_coupled_populations_with_plasticity(changes):
         parameters = {n: parameters[n] for n in ("w_EI", "w_IE", "U", "tau_d")}
     model = PopulationDerivatives(objects, parameters, 25 * ms)
     # Central differences of the slow ones lose digits
-    assert_derivatives(model, 1e-5, step=3e-3)
+    assert_derivatives(model, 1e-5, step=1e-2)
 
 
 def test_a_weight_that_depends_on_the_target():
@@ -329,7 +334,7 @@ def test_small_moments_of_plasticity_are_scaled_with_their_derivatives():
     )
     chosen = {"U": (projection, "U"), "tau_d": (projection, "tau_d")}
     model = PopulationDerivatives([group, projection], chosen, 150 * ms)
-    assert_derivatives(model, 1e-5, step=3e-3)
+    assert_derivatives(model, 1e-5, step=1e-2)
 
 
 def test_a_network_is_fitted():
@@ -457,6 +462,78 @@ def test_one_bad_point_does_not_stop_the_others(stimulus):
     loss, gradient, _ = PopulationSimulation(model, TraceLoss(), 2)(points)
     assert np.isfinite(loss[0]) and np.isfinite(gradient[0]).all()
     assert np.isnan(loss[1])
+
+
+def _fitter(rates, stimulus, **changes):
+    arguments = {
+        "dt": DT,
+        "scale": "mesoscopic",
+        "hazard": "rho",
+        "reset": "v = EL",
+        "refractory": 3 * ms,
+        "method": "exponential_euler",
+        "memory": 80 * ms,
+        "input": {"I": stimulus},
+        "output": {"A": rates},
+        "param_init": {"v": "EL", "EL": 2 * mV, "rate": 20 * Hz},
+    }
+    return GradientFitter(STRINGS, **(arguments | changes))
+
+
+BOUNDS = {
+    "tau": Param(5 * ms, 50 * ms, scale="log"),
+    "threshold": [10, 25] * mV,
+    "width": Param(1 * mV, 8 * mV, scale="log"),
+}
+
+
+def test_the_fitter_of_neurons_takes_populations(stimulus):
+    blank = np.zeros(stimulus.shape) * Hz
+    values = {"tau": 15 * ms, "threshold": 16 * mV, "width": 3 * mV}
+    rates = _fitter(blank, stimulus).simulate(**values)["A"]
+    fitter = _fitter(rates, stimulus)
+    for name, (found, expected) in fitter.check_gradient(seed=1, **BOUNDS).items():
+        assert found == pytest.approx(expected, rel=1e-5), name
+    result = fitter.fit(n_starts=4, seed=0, target=1e-12, **BOUNDS)
+    for name, value in values.items():
+        assert float(result.params[name] / value) == pytest.approx(1, rel=1e-4)
+    script = result.script().replace(
+        "import *", "import *\nprefs.codegen.target='numpy'"
+    )
+    names = {}
+    exec(script, names)
+    assert isinstance(names["group"], MesoscopicGroup)
+    assert float(names["group"].tau[0]) == pytest.approx(15e-3, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"scale": "huge"}, ValueError, "scale"),
+        ({"scale": "neuron"}, ValueError, "hazard='rho' is for populations"),
+        ({"output": {"A": np.ones(160) * mV}}, DimensionMismatchError, "'A'"),
+        ({"output": {"w": np.ones(160)}}, ValueError, "'w'"),
+        ({"output": {"spikes": [[1] * ms]}}, ValueError, "rates, no spikes"),
+        ({"hazard": None}, ValueError, "threshold"),
+        ({"hazard": None, "threshold": "v > 20*mV"}, ValueError, "rand()"),
+        ({"memory": 3 * mV}, DimensionMismatchError, "memory"),
+        ({"input": {"tau": np.ones(160) * ms}}, ValueError, "'tau'"),
+    ],
+)
+def test_bad_populations_for_the_fitter(stimulus, changes, error, message):
+    with pytest.raises(error, match=message):
+        _fitter(np.ones(stimulus.shape) * Hz, stimulus, **changes)
+
+
+def test_populations_are_fitted_to_rates_only(stimulus):
+    fitter = _fitter(np.ones(stimulus.shape) * Hz, stimulus)
+    for changes in (
+        {"loss": TraceLoss(forced=True)},
+        {"polish": TraceLoss()},
+        {"backend": "jax"},
+    ):
+        with pytest.raises(ValueError):
+            fitter.fit(**changes, **BOUNDS)
 
 
 # ------------------------------------------------------------------- what has none

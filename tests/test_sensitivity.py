@@ -19,9 +19,11 @@ from brian2 import (
     nS,
     uS,
 )
+from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 from brian2.units.fundamentalunits import get_dimensions
 from numpy.testing import assert_allclose
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
+from scipy.special import exprel
 from targets import assert_targets_agree, run_on_targets
 
 from brian2_multiscale.gradients import (
@@ -29,7 +31,10 @@ from brian2_multiscale.gradients import (
     sensitivity_equations,
     sensitivity_reset,
 )
-from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
+from brian2_multiscale.kinetics.differentiation import (
+    NotDifferentiableError,
+    derivative,
+)
 
 # Traub-Miles, with parameters that differ between neurons
 NEURON = """
@@ -394,3 +399,15 @@ def test_what_has_no_derivative_is_named():
 def test_bad_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-9, 3e-5, -9e-5, 1.1e-4, -0.5, 3.0, -30.0])
+def test_exprel_has_a_derivative_everywhere(x):
+    found = derivative(str_to_sympy("exprel(2*x)"), str_to_sympy("x"))
+    code = sympy_to_str(found)
+    names = {"exprel": exprel, "int": int, "abs": abs, "x": x}
+    # The mean of s*exp(s*y) over s from 0 to 1 is the derivative at y
+    expected = (
+        2 * quad(lambda s: s * np.exp(2 * x * s), 0, 1, epsabs=0, epsrel=1e-13)[0]
+    )
+    assert_allclose(eval(code, names), expected, rtol=1e-10)

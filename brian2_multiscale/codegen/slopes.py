@@ -49,7 +49,8 @@ def with_derivatives(*slopes):
     ...     return scipy.special.erf(x)
     """
     for slope in slopes:
-        if not (slope is None or isinstance(slope, str | Function)):
+        blank = isinstance(slope, str) and not slope.strip()
+        if blank or not isinstance(slope, str | Function | None):
             raise TypeError(
                 "A derivative must be an expression in the names of the arguments, a "
                 f"Function or None, got {slope!r}."

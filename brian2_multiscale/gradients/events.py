@@ -65,8 +65,8 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
     :math:`S^+ = g_x (S + F t_p) + g_p - F^+ t_p` (saltation matrix). Variables that
     stand still while refractory have :math:`F^+ = 0` until they are released. The
     result belongs to the exact times of spikes, so that it differs from derivatives of
-    a simulation by the first order of dt; where the distance does not grow, or has grown
-    by more than :math:`F` can have made it (a kick made the neuron fire), the time
+    a simulation by the first order of dt; where the distance does not grow, or grew
+    by more than :math:`F` explains (a kick made the neuron fire), the time
     counts as fixed.
 
     References

@@ -14,7 +14,7 @@ from brian2.utils.stringtools import get_identifiers
 from ..codegen.straightline import names_in, parse_expression
 from ..kinetics.differentiation import NotDifferentiableError
 from .data import SPIKES
-from .rates import inlined
+from .rates import held_variables, inlined
 from .sensitivity import check_parameters
 from .threshold import threshold_distance
 
@@ -99,6 +99,13 @@ def check_fitted(fitter, names):
             "whole number of time steps: there is no derivative by it. Fit once for "
             f"each of several values (param_init={{{name!r}: ...}})."
         )
+    moving = sorted(used & equations.diff_eq_names)
+    if moving and held_variables(equations):
+        raise NotDifferentiableError(
+            f"refractory={refractory!r} depends on {moving}, so that the time at which "
+            f"{held_variables(equations)} are released would need a derivative. "
+            "Give a time, or leave out '(unless refractory)'."
+        )
 
 
 def _check_names(equations, data):
@@ -127,6 +134,12 @@ def _check_names(equations, data):
                 f"The model has a variable {name!r}; names that begin with 'fit_' or "
                 "'S_' are those of the fit. Rename it."
             )
+        flags = {"shared", "linked"} & set(equations[name].flags)
+        if flags and name in equations.parameter_names:
+            raise ValueError(
+                f"{name!r} is {flags.pop()}, but all trials of all starts are neurons "
+                "of one group, each with a value of its own: leave out the flag."
+            )
         if equations[name].var_type != "float" and name in equations.diff_eq_names:
             raise NotDifferentiableError(f"{name!r} is no number with a derivative.")
 
@@ -135,6 +148,7 @@ def _check_random(fitter):
     noise = sorted(fitter.equations.stochastic_variables)
     texts = [e.expr.code for e in fitter.equations.values() if e.expr is not None]
     texts += [t for t in (fitter.threshold, fitter.reset, fitter.on_pre) if t]
+    texts += [v for v in (fitter.param_init or {}).values() if isinstance(v, str)]
     for text in texts:
         noise += [f for f in ("rand", "randn", "poisson") if f in get_identifiers(text)]
     if noise:

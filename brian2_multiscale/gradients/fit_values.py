@@ -3,14 +3,21 @@
 import time
 
 import numpy as np
-from brian2.units.fundamentalunits import Quantity
+from brian2.units.fundamentalunits import Quantity, get_unit
 
-from ..arguments import check_choice, check_number, check_whole
+from ..arguments import (
+    check_choice,
+    check_mapping,
+    check_names,
+    check_number,
+    check_numbers,
+    check_whole,
+)
 from ..numerics.levenberg_marquardt import minimise
 from ..numerics.transforms import Box
 from .param import as_param, bounds_of
 from .result import FitResult
-from .search import in_box
+from .search import check_seed, in_box
 
 __all__ = ["FitsValues"]
 
@@ -19,9 +26,34 @@ class FitsValues:
     """
     Mix-in for a class that simulates values and their derivatives.
 
-    It has `names`, `dimensions` (dict of str to `Dimension`), and
+    It has `names`, `dimensions` (dict of str to `Dimension`), `initial` (values) and
     ``simulate(values)``, which returns an array and its derivatives, one more axis.
     """
+
+    def _present(self, values):
+        """All parameters in base units: those that are given, and first values."""
+        check_mapping("values", values)
+        now = dict(self.initial)
+        for name, value in (values or {}).items():
+            if name not in now:
+                raise ValueError(
+                    f"values has {name!r}, which is no parameter; these are "
+                    f"{self.names}."
+                )
+            known = isinstance(value, Quantity)
+            unit = get_unit(self.dimensions[name]) if known else 1
+            now[name] = check_number(f"values[{name!r}]", value, unit)
+        return now
+
+    def _chosen(self, names):
+        """Parameters to differentiate by."""
+        names = self.names if names is None else check_names("names", names)
+        unknown = [n for n in names if n not in self.names]
+        if unknown:
+            raise ValueError(
+                f"names has {unknown}, which are no parameters; these are {self.names}."
+            )
+        return list(names)
 
     def fit(
         self,
@@ -66,7 +98,9 @@ class FitsValues:
         check_whole("n_starts", n_starts)
         check_whole("steps", steps)
         check_choice("report", report, (None, "text"))
-        check_number("aim", aim)
+        check_seed(seed)
+        if np.isnan(check_number("aim", aim)):
+            raise ValueError(f"aim must be a loss, got {aim!r}.")
         box, names = self._box(params)
         began = time.perf_counter()
         loss = _Loss(self, names, n_starts, target, importance)
@@ -124,14 +158,16 @@ class _Loss:
 
     def __init__(self, model, names, count, target, weight):
         self.model, self.names, self.count = model, names, count
-        self.target = np.asarray(target, dtype=float)
+        self.target = check_numbers("target", target, None)
         present = np.isfinite(self.target)
-        if not present.any():
-            raise ValueError("target has no value that is not nan.")
+        if not self.target.ndim or not present.any():
+            raise ValueError(
+                f"target must be an array with a value that is not nan, got {target!r}."
+            )
         spread = self.target[present].std()
         if weight is None:
             weight = 1 / spread**2 if spread > 0 else 1.0
-        weight = np.broadcast_to(np.asarray(weight, float), self.target.shape)
+        weight = _weights(weight, self.target.shape)
         self.samples = present.sum()
         self.weight = np.where(present, weight, 0.0) / self.samples
         self.target = np.where(present, self.target, 0.0)
@@ -152,8 +188,8 @@ class _Loss:
         values, slopes = np.asarray(values), np.asarray(slopes)
         if values.shape != self.target.shape:
             raise ValueError(
-                f"target must have the shape of what is simulated, {values.shape}, "
-                f"got {self.target.shape}."
+                f"target must be like what is simulated, of shape {values.shape}, got "
+                f"shape {self.target.shape}."
             )
         rest = (values - self.target).ravel()
         weight, slopes = self.weight.ravel(), slopes.reshape(rest.size, -1)
@@ -172,6 +208,20 @@ class _Loss:
             except np.linalg.LinAlgError:
                 return np.full(len(point), np.nan)
             return np.sqrt(np.diag(inverse) * noise) / scale
+
+
+def _weights(importance, shape):
+    weight = check_numbers("importance", importance, None)
+    try:
+        weight = np.broadcast_to(weight, shape)
+    except ValueError:
+        raise ValueError(
+            f"importance must be one number, or of the shape {shape} of target, got "
+            f"{importance!r}."
+        ) from None
+    if not np.isfinite(weight).all() or np.any(weight < 0):
+        raise ValueError(f"importance must be finite, from 0 on, got {importance!r}.")
+    return weight
 
 
 def _tell(number, losses):

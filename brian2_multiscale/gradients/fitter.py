@@ -289,20 +289,22 @@ class GradientFitter:
 
     def _points(self, values):
         """Values of parameters as an array, one row per point."""
-        columns = [
-            np.atleast_1d(check_numbers(n, v, get_unit(self.equations[n].dim)))
-            for n, v in values.items()
-        ]
-        shapes = {c.shape for c in columns}
-        if len(shapes) > 1 or columns[0].ndim > 1 or not columns[0].size:
+        columns = [self._column(n, v) for n, v in values.items()]
+        if len({len(c) for c in columns}) > 1:
             raise ValueError(
-                "The values of all parameters must be arrays of one length, none empty, "
-                f"got the shapes {dict(zip(values, (c.shape for c in columns), strict=True))}."
+                "The values of all parameters must be arrays of one length, got the "
+                f"lengths {dict(zip(values, map(len, columns), strict=True))}."
             )
-        for (name, value), column in zip(values.items(), columns, strict=True):
-            if not np.isfinite(column).all():
-                raise ValueError(f"{name} must be finite, got {value!r}.")
         return np.stack(columns, axis=1)
+
+    def _column(self, name, value):
+        unit = get_unit(self.equations[name].dim)
+        column = np.atleast_1d(check_numbers(name, value, unit))
+        if column.ndim > 1 or not column.size or not np.isfinite(column).all():
+            raise ValueError(
+                f"{name} must be a finite value or an array of some, got {value!r}."
+            )
+        return column
 
     def simulate(self, **values):
         """

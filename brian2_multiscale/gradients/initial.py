@@ -5,6 +5,7 @@ from brian2.units.fundamentalunits import get_unit
 
 from ..arguments import check_mapping, check_numbers
 from ..codegen.straightline import emit, names_in, parse_expression
+from ..mechanisms.values import unit_text
 from .accumulate import total_derivatives
 from .names import sensitivity_name
 from .rates import inlined
@@ -32,7 +33,7 @@ def check_initial(model, param_init, fitted, trials):
         )
     for name in sorted(model.parameter_names - given.keys() - set(fitted)):
         raise ValueError(
-            f"The parameter '{name} : {get_unit(model[name].dim)!r}' of the model has "
+            f"The parameter '{name} : {unit_text(model[name].dim)}' of the model has "
             f"neither bounds ({name}=[low, high]) nor a value "
             f"(param_init={{'{name}': ...}})."
         )
@@ -53,6 +54,8 @@ def _value(name, value, model, trials):
     if isinstance(value, str):
         return value
     label = f"param_init[{name!r}]"
+    if model[name].var_type == "boolean":
+        value = np.asarray(value) * 1  # a number from here on
     number = check_numbers(label, value, get_unit(model[name].dim))
     if number.ndim > 1 or (number.ndim and len(number) not in (1, trials)):
         raise ValueError(

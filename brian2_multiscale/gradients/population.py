@@ -3,9 +3,9 @@
 import numpy as np
 from brian2.monitors.statemonitor import StateMonitor
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
-from ..arguments import check_mapping, check_number
+from ..arguments import check_mapping, check_positive
 from ..callers import user_namespace
 from ..kinetics.differentiation import NotDifferentiableError
 from ..mesoscopic.group import MesoscopicGroup
@@ -84,29 +84,34 @@ class PopulationDerivatives(FitsValues):
     """
 
     def __init__(self, objects, parameters, duration, record=None, namespace=None):
+        if not isinstance(objects, list | tuple):
+            raise TypeError(f"objects must be a list of objects, got {objects!r}.")
+        check_mapping("namespace", namespace)
         check_mapping("parameters", parameters)
-        self._duration = check_number("duration", duration, second, "a time") * second
+        parameters = {} if parameters is None else parameters
+        duration = check_positive("duration", duration, second, "a time")
+        self._duration = duration * second
         self._namespace = user_namespace() if namespace is None else namespace
         self._places = {n: find_place(n, spec) for n, spec in parameters.items()}
         self.names = list(self._places)
         self.dimensions = {n: place.dim for n, place in self._places.items()}
         self.initial = {n: place.value for n, place in self._places.items()}
         groups = [x for x in objects if isinstance(x, MesoscopicGroup)]
-        self._check(groups, [x for x in objects if isinstance(x, Projection)])
+        self._check(objects, groups, [x for x in objects if isinstance(x, Projection)])
         self._follow(groups, objects)
-        self._monitors = self._record(record or [(g, "A") for g in groups])
+        self._monitors = self._record(_pairs(record, groups))
         self._network = PreparedNetwork(*objects, *self._monitors)
         self._ready = False
 
     # -- before the first run ----------------------------------------------------------
-    def _check(self, groups, projections):
+    def _check(self, objects, groups, projections):
         holders = {id(place.holder) for place in self._places.values()}
         known = {id(g) for g in groups}
         known |= {id(getattr(p.way, "coupling", None)) for p in projections}
         if not groups or not holders <= known:
             raise ValueError(
                 "objects must contain the groups and projections that parameters "
-                "refer to."
+                f"refer to, got {[getattr(x, 'name', x) for x in objects] or 'none'}."
             )
         for p in projections:
             ends = p.source.whole, p.target.whole
@@ -156,13 +161,9 @@ class PopulationDerivatives(FitsValues):
         values : dict of str to float or `Quantity`
             Numbers are in base units.
         """
-        for name, value in values.items():
-            if name not in self._places:
-                raise ValueError(f"'{name}' is no parameter; these are {self.names}.")
-            place = self._places[name]
-            if isinstance(value, Quantity):
-                value = check_number(name, value, Quantity(1.0, dim=place.dim))
-            place.set(value)
+        now = self._present(values)
+        for name in values:
+            self._places[name].set(now[name])
 
     def simulate(self, values=None, names=None):
         """
@@ -182,8 +183,7 @@ class PopulationDerivatives(FitsValues):
         derivatives : ndarray, shape (steps, populations, parameters)
         """
         self._prepare()
-        values = {**self.initial, **(values or {})}
-        names = self.names if names is None else names
+        values, names = self._present(values), self._chosen(names)
         runs = [self._run(values, name) for name in names or [None]]
         slopes = [slope for _, slope in runs][: len(names)]
         empty = np.empty((*runs[0][0].shape, 0))
@@ -218,3 +218,15 @@ class PopulationDerivatives(FitsValues):
         dt = float(self._monitors[0].clock.dt)
         steps = int(round(float(self._duration) / dt))
         return np.arange(steps) * dt * second
+
+
+def _pairs(record, groups):
+    """What to record: pairs of group and name."""
+    if record is None:
+        return [(g, "A") for g in groups]
+    for each in record if isinstance(record, list | tuple) and len(record) else [None]:
+        if not isinstance(each, tuple) or len(each) != 2:
+            raise ValueError(
+                f"record must be a list of pairs (group, 'A'), got {record!r}."
+            )
+    return list(record)

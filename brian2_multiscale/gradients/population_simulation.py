@@ -203,10 +203,11 @@ class PopulationSimulation:
     def _read(self, name):
         shape = (self.count, self._directions, self.model.data.trials, -1)
         monitor = self._monitors[name]
-        values = getattr(monitor, name + "_").reshape(shape)[:, 0]
+        # Copies: memory of a monitor is gone with it
+        values = np.array(getattr(monitor, name + "_")).reshape(shape)[:, 0]
         if not self.parameters:
             return values, np.empty((*values.shape, 0))
-        slopes = getattr(monitor, derivative_name(name, _DIRECTION) + "_")
+        slopes = np.array(getattr(monitor, derivative_name(name, _DIRECTION) + "_"))
         return values, np.moveaxis(slopes.reshape(shape), 1, -1)
 
     def _set(self, points):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import sympy as sp
-from brian2.units.fundamentalunits import Quantity
+from brian2.units.fundamentalunits import DimensionMismatchError, Quantity
 
 from ..arguments import check_mapping, check_number
 from ..callers import user_namespace
@@ -13,9 +13,24 @@ from ..kinetics.symbolic import numeric
 from ..projections.rule import SynapticRule
 from .fit_values import FitsValues
 
-__all__ = ["ReleaseDerivatives"]
+__all__ = ["ReleaseDerivatives", "check_trains"]
 
 _GAP = "_gap"
+
+
+def check_trains(spikes):
+    """Times of one train or of several, as a list of arrays (s)."""
+    trains = [spikes] if isinstance(spikes, Quantity) else spikes
+    if not isinstance(trains, list | tuple) or not len(trains):
+        raise TypeError(
+            f"spikes must be times, or a list of arrays of times, got {spikes!r}."
+        )
+    try:
+        return [check_spike_times(train) for train in trains]
+    except DimensionMismatchError as error:
+        raise DimensionMismatchError(f"spikes: {error.desc}", *error.dims) from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"spikes: {error}") from None
 
 
 class ReleaseDerivatives(FitsValues):
@@ -72,6 +87,7 @@ class ReleaseDerivatives(FitsValues):
     """
 
     def __init__(self, model, on_pre, spikes, values, namespace=None):
+        check_mapping("namespace", namespace)
         known = user_namespace() if namespace is None else namespace
         self._rule = rule = SynapticRule(model, on_pre)
         if len(rule.targets) != 1:
@@ -83,17 +99,17 @@ class ReleaseDerivatives(FitsValues):
         self.names = [n for n in rule.equations if n in parameters]
         self.dimensions = {n: rule.equations[n].dim for n in self.names}
         self.initial = self._values(values)
-        trains = [spikes] if isinstance(spikes, Quantity) else list(spikes)
-        self._trains = [check_spike_times(train) for train in trains]
+        self._trains = check_trains(spikes)
         self._gaps = [np.diff(train) for train in self._trains]
         self._compile(known)
 
     def _values(self, values):
         check_mapping("values", values)
-        missing = sorted(set(self.names) ^ set(values))
+        missing = sorted(set(self.names) ^ set(values or ()))
         if missing:
             raise ValueError(
-                f"values must be those of the parameters {self.names}; check {missing}."
+                f"values must be those of the parameters {self.names}; check "
+                f"{missing}, got {values!r}."
             )
         return {n: self._number(n, values[n]) for n in self.names}
 
@@ -174,17 +190,8 @@ class ReleaseDerivatives(FitsValues):
             In base units; of all trains one after another.
         derivatives : ndarray, shape (spikes, parameters)
         """
-        now = dict(self.initial)
-        for name, value in (values or {}).items():
-            if name not in now:
-                raise ValueError(f"'{name}' is no parameter; these are {self.names}.")
-            number = value
-            if isinstance(value, Quantity):
-                number = self._number(name, value)
-            now[name] = number
-        columns = [
-            self.names.index(n) for n in (self.names if names is None else names)
-        ]
+        now = self._present(values)
+        columns = [self.names.index(n) for n in self._chosen(names)]
         parameters = np.array([now[n] for n in self.names])
         with np.errstate(all="ignore"):
             trains = [self._train(gaps, parameters) for gaps in self._gaps]

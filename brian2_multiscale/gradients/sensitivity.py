@@ -155,7 +155,9 @@ class Sensitivity(StateUpdateMethod):
         def differentiate(expression, by):
             return derivative(expression, by, slopes)
 
-        program = self._program(equations, parse(drawn_apart(code)), variables, differentiate)
+        program = self._program(
+            equations, parse(drawn_apart(code)), variables, differentiate
+        )
         code = emit(shared(program))
         return CodeWithFunctions(code, slopes.used) if slopes.used else code
 

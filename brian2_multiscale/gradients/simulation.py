@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.equations.equations import Equations
+from brian2.equations.codestrings import Expression
+from brian2.equations.equations import SUBEXPRESSION, Equations, SingleEquation
 from brian2.groups.neurongroup import NeuronGroup
 from brian2.input.timedarray import TimedArray
 from brian2.monitors.spikemonitor import SpikeMonitor
@@ -12,7 +13,6 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 
 from ..codegen.subexpressions import shared
-from ..mechanisms.values import unit_text
 from .accumulate import (
     LOSS,
     WIDTH,
@@ -171,7 +171,7 @@ class Simulation:
 
     def _recordings(self):
         traces = self.monitors["traces"]
-        found = {n: getattr(traces, n) for n in traces.record_variables}
+        found = {n: getattr(traces, n).copy() for n in traces.record_variables}
         if "spikes" in self.monitors:
             trains = self.monitors["spikes"].spike_trains()
             found[SPIKES] = [trains[k] for k in range(len(self.group))]
@@ -238,16 +238,27 @@ class Simulation:
     def _equations(self):
         model = self.model
         equations = model.equations + Equations("fit_trial : integer (constant)")
-        for name in model.data.stimuli:
-            unit = unit_text(model.data.dimensions[name])
-            equations += Equations(
-                f"{name} = {_value_at('fit_input_' + name)} : {unit}"
-            )
+        equations += self._stimuli()
         equations += sensitivity_equations(model.equations, self.parameters)
         for summand in self.summands:
             equations += summand.equations()
         return equations + accumulator_equations(
             self.parameters, model.dimensions(self.parameters)
+        )
+
+    def _stimuli(self):
+        """What the names of inputs mean."""
+        dims = self.model.data.dimensions
+        return Equations(
+            [
+                SingleEquation(
+                    SUBEXPRESSION,
+                    n,
+                    dims[n],
+                    expr=Expression(_value_at(f"fit_input_{n}")),
+                )
+                for n in self.model.data.stimuli
+            ]
         )
 
     def _arrays(self, forced):
@@ -284,7 +295,12 @@ class Simulation:
             ]
 
         program = event_program(
-            model.equations, model.threshold, code, self.parameters, exact, also
+            model.equations + self._stimuli(),
+            model.threshold,
+            code,
+            self.parameters,
+            exact,
+            also,
         )
         return emit_with_units(
             shared(program), reset_dimensions(model.equations, self.parameters)

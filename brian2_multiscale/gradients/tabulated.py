@@ -9,13 +9,12 @@ from brian2.units.fundamentalunits import (
     get_unit,
 )
 
-from ..arguments import check_name, check_number, check_numbers
-from ..kinetics.reference import check_spike_times
+from ..arguments import check_choice, check_name, check_number, check_numbers
 from ..numerics.lookup import Axis
 from ..tables.pooled import pooled_output
 from ..tables.table import SynapticTable
 from .fit_values import FitsValues
-from .release import ReleaseDerivatives
+from .release import ReleaseDerivatives, check_trains
 
 __all__ = ["TableDerivatives"]
 
@@ -87,21 +86,27 @@ class TableDerivatives(FitsValues):
         weight=1.0,
         extrapolate="raise",
     ):
-        tables = [table] if isinstance(table, SynapticTable) else list(table)
-        if not tables or not all(isinstance(x, SynapticTable) for x in tables):
+        tables = [table] if isinstance(table, SynapticTable) else table
+        known = isinstance(tables, list | tuple) and len(tables)
+        if not known or not all(isinstance(x, SynapticTable) for x in tables):
             raise TypeError(
                 f"table must be a SynapticTable or a list of them, got {table!r}."
             )
         self._single = isinstance(spikes, Quantity)
-        trains = [spikes] if self._single else list(spikes)
-        self._trains = [check_spike_times(train) for train in trains]
+        self._trains = check_trains(spikes)
         self._times = check_numbers("t", t, second, "times")
-        if self._times.ndim != 1 or np.any(np.diff(self._times) < 0):
-            raise ValueError("t must be sorted times, an array of one dimension.")
+        in_order = self._times.ndim == 1 and np.all(np.diff(self._times) >= 0)
+        if not in_order or not np.isfinite(self._times).all():
+            raise ValueError(
+                f"t must be sorted times, an array of one dimension, got {t!r}."
+            )
+        check_choice("extrapolate", extrapolate, ("raise", "clip"))
         self.unit = tables[0].unit
         self._axis, start = _axis(parameter, at, value, tables)
-        self.dimensions = {_WEIGHT: get_dimensions(weight)}
         self.initial = {_WEIGHT: check_number(_WEIGHT, weight, None)}
+        if not np.isfinite(self.initial[_WEIGHT]):
+            raise ValueError(f"weight must be finite, got {weight!r}.")
+        self.dimensions = {_WEIGHT: get_dimensions(weight)}
         self._plasticity = self._checked(plasticity)
         if plasticity is not None:
             self.dimensions |= plasticity.dimensions
@@ -162,13 +167,7 @@ class TableDerivatives(FitsValues):
             In base units of weight times the unit of the table.
         derivatives : ndarray, shape ([trains,] times, parameters)
         """
-        now = dict(self.initial)
-        for name, value in (values or {}).items():
-            if name not in now:
-                raise ValueError(f"'{name}' is no parameter; these are {self.names}.")
-            unit = get_unit(self.dimensions[name])
-            is_number = not isinstance(value, Quantity)
-            now[name] = value if is_number else check_number(name, value, unit)
+        now = self._present(values)
         amounts, changes = self._amounts(now)
         curves, slopes = self._between(now)
         parts, start = [], 0
@@ -176,7 +175,7 @@ class TableDerivatives(FitsValues):
             part = slice(start, start + len(curve))
             start += len(curve)
             parts.append(self._train(now, curve, slope, amounts[part], changes[part]))
-        wanted = [self.names.index(n) for n in (self.names if names is None else names)]
+        wanted = [self.names.index(n) for n in self._chosen(names)]
         values = np.array([v for v, _ in parts])
         derivatives = np.array([d for _, d in parts])[..., wanted]
         return (values[0], derivatives[0]) if self._single else (values, derivatives)
@@ -237,4 +236,7 @@ def _axis(parameter, at, value, tables):
     if value is None:
         return axis, float(points[len(points) // 2])
     unit = get_unit(get_dimensions(at))
-    return axis, check_number("value", value, unit)
+    start = check_number("value", value, unit)
+    if not points[0] <= start <= points[-1]:
+        raise ValueError(f"value must be between those of at, got {value!r}.")
+    return axis, start

@@ -2,12 +2,13 @@
 
 import sympy
 from sympy import And, Function, S
+from sympy.core.function import AppliedUndef
 
 __all__ = ["NotDifferentiableError", "derivative"]
 
 
 class NotDifferentiableError(ValueError):
-    """An expression contains a function whose derivative is not known."""
+    """Something has no derivative, or one that is not known; says what to do."""
 
 
 def _piecewise_constant(name):
@@ -28,6 +29,18 @@ class clip(Function):  # noqa: N801 (the printed name)
             + low.diff(s) * _INT(value <= low)
             + high.diff(s) * _INT(value >= high)
         )
+
+
+class exprel(Function):  # noqa: N801
+    """``(exp(x) - 1)/x`` with a derivative that is also known at zero."""
+
+    def _eval_derivative(self, s):
+        (x,) = self.args
+        near = _INT(sympy.Abs(x) < 1e-4)
+        series = -(S.Half + x / 6 + x**2 / 24)
+        # Nothing is divided by zero, whatever x is
+        slope = exprel(x) + (1 - near) * (1 - exprel(x)) / (x + near) + near * series
+        return x.diff(s) * slope
 
 
 class at_least(Function):  # noqa: N801
@@ -68,6 +81,7 @@ _SUBSTITUTES = {
     "sign": _piecewise_constant("sign"),
     "timestep": _piecewise_constant("timestep"),
     "clip": clip,
+    "exprel": exprel,
     "at_least": at_least,
     "at_most": at_most,
     "select": select,
@@ -137,7 +151,9 @@ def derivative(expr, symbol, functions=None):
         return S.Zero
     result = _known(expr, functions or {}).diff(symbol)
     if result.has(sympy.Derivative, sympy.Subs, sympy.DiracDelta):
+        unknown = sorted({f.func.__name__ for f in result.atoms(AppliedUndef)})
         raise NotDifferentiableError(
             f"The derivative of '{expr}' with respect to '{symbol}' is not known"
+            + (f"; say what that of {unknown} is: with_derivatives" * bool(unknown))
         )
     return result

@@ -24,7 +24,7 @@ after the last of seven (2.2 s, 2200 steps).
 * Activity and distributions of weights, before and after.
 
 An hour and a half on one processor, almost all of it training; it goes on where it was
-when it is interrupted (results/*.npz). Prints and asserts the numbers, draws
+when it is interrupted (``results/*.npz``). Prints and asserts the numbers, draws
 results/Wang_Lyu_Zhang_He_Wu_2024_neurons.png and ..._network.png.
 """
 

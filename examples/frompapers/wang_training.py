@@ -8,10 +8,12 @@ import numpy as np
 from brian2 import *
 from wang_network import POSITIVE, answers, make_network
 
-from brian2_multiscale.gradients.eprop import EProp
-from brian2_multiscale.gradients.network import DifferentiableNetwork
-from brian2_multiscale.gradients.surrogate_gradient import SurrogateGradient
-from brian2_multiscale.gradients.trainer import Trainer
+from brian2_multiscale.gradients import (
+    DifferentiableNetwork,
+    EProp,
+    SurrogateGradient,
+    Trainer,
+)
 
 #: What the seeds of batches begin with
 TRAINING, VALIDATION, TEST = 1, 2, 3

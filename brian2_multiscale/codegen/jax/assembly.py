@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ...kinetics.differentiation import NotDifferentiableError
+from .capture import KNOWN
 from .parts import Generator, Reset, Statements, Threshold
 from .synapses import EventDriven, Pathway, Summed
 
@@ -33,6 +34,8 @@ class Assembly:
         Name of an input by the name of the events that it replaces.
     moving : set of str
         Arrays that some code writes.
+    given : set of str
+        Arrays that get other values from outside in every step: times, inputs.
     schedules : dict of str to ndarray
         Spikes at given times, (steps, neurons).
     prepare : list of callable
@@ -44,6 +47,7 @@ class Assembly:
     surrogate_of: object
     spikes_given: dict = field(default_factory=dict)
     moving: set = field(default_factory=set)
+    given: set = field(default_factory=set)
     schedules: dict = field(default_factory=dict)
     prepare: list = field(default_factory=list)
 
@@ -96,10 +100,7 @@ def _refuse_unknown(captured):
     if captured.template not in _PARTS:
         raise NotDifferentiableError(
             f"'{captured.runner.name}' generates code in a way of its own "
-            f"('{captured.template}'), which cannot be differentiated here. Known are "
-            "NeuronGroup, PoissonGroup, SpikeGeneratorGroup, Synapses, PoissonInput "
-            "and run_regularly, with methods such as 'exact', 'exponential_euler' or "
-            "'rk4'."
+            f"('{captured.template}'), which cannot be differentiated here. {KNOWN}"
         )
 
 

@@ -22,7 +22,13 @@ from brian2.synapses.synapses import SynapticPathway
 
 from ...kinetics.differentiation import NotDifferentiableError
 
-__all__ = ["Captured", "capture", "capturing"]
+__all__ = ["KNOWN", "Captured", "capture", "capturing"]
+
+#: For messages
+KNOWN = (
+    "Known are NeuronGroup, PoissonGroup, SpikeGeneratorGroup, Synapses, PoissonInput "
+    "and run_regularly, with methods such as 'exact', 'exponential_euler' or 'rk4'."
+)
 
 _MONITORS = (StateMonitor, EventMonitor, PopulationRateMonitor)
 
@@ -196,8 +202,9 @@ def _prepare(runner, namespace):
     try:
         runner.before_run(namespace)
     except NotImplementedError as error:
+        reason = str(error).strip() or "it makes code of its own."
         raise NotDifferentiableError(
-            f"'{runner.name}' cannot be differentiated: {error}"
+            f"'{runner.name}' cannot be differentiated: {reason} {KNOWN}"
         ) from error
 
 

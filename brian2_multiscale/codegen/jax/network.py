@@ -86,6 +86,7 @@ def translate(
     ]
     first, last = place_recorders(record, namespace, arrays)
     assembly = Assembly(arrays, timing, surrogate_of, given)
+    assembly.given = {*timing.t, *timing.timestep, *(each.key for each in forced)}
     parts = assemble(found, assembly, first, _before_monitors(network))
     for each in forced:
         _refuse_written(each, assembly)

@@ -84,7 +84,7 @@ class _Sorting:
 
     def __init__(self, captured, assembly, target):
         self.captured, self.target = captured, target
-        self.arrays, self.moving = assembly.arrays, assembly.moving
+        self.arrays, self.moving = assembly.arrays, assembly.moving | assembly.given
 
     def terms(self, value):
         """Triples of expressions, or None."""
