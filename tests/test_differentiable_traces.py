@@ -122,6 +122,35 @@ def test_what_one_synapse_per_neuron_may_do(on_pre):
     _agree([group, synapses], {group: ["v", "spikes"]}, 20 * ms)
 
 
+@pytest.mark.parametrize("summed", [False, True])
+def test_weights_that_change_with_time(summed):
+    """They cannot be put together before the first step."""
+    source = SpikeGeneratorGroup(3, [0, 1, 2, 0], [0.5, 1, 1.5, 2.5] * ms)
+    group = NeuronGroup(2, "dv/dt = (s - v)/(5*ms) : 1\ns : 1", method="euler")
+    model, on_pre = "w : 1", "v_post += w*exp(-t/ms)"
+    if summed:
+        model, on_pre = "w : 1\ns_post = w*sin(t/ms) : 1 (summed)", "v_post += w"
+    synapses = Synapses(source, group, model, on_pre=on_pre)
+    synapses.connect()
+    synapses.w = "0.1 + 0.2*i + 0.1*j"
+    _agree([source, group, synapses], {group: "v"}, 4 * ms)
+
+
+@pytest.mark.parametrize("flag", ["", " (shared)"])
+def test_weights_that_are_an_input(flag):
+    source = SpikeGeneratorGroup(1, [0, 0], [1, 2] * ms)
+    group = NeuronGroup(2, "v : 1", name="sums")
+    synapses = Synapses(source, group, f"w : 1{flag}", on_pre="v_post += w", name="to")
+    synapses.connect()
+    network = Network(source, group, synapses)
+    network = DifferentiableNetwork(
+        network, {}, 3 * ms, inputs={synapses: "w"}, record={group: "v"}
+    )
+    given = np.arange(30.0)[:, None] * np.ones(1 if flag else 2)
+    found = network.run(inputs={synapses: given})["sums.v"]
+    assert_allclose(found[[10, 20, 29], 0], [0, 10, 30])
+
+
 def test_a_network_that_has_run_goes_on():
     group, *_ = hodgkin_huxley()[0]
     network = Network(group)

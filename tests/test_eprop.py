@@ -440,6 +440,18 @@ def _error_of(call):
         ({"outputs": "dy/dt=-y/ms : volt\ndz/dt=-z/ms : volt", "output": "z"}, "'y'"),
         ({"read": "y_post += w*t/second"}, "depends on 't'"),
         ({"model": "dv/dt = bend(v)/ms : volt"}, "bend"),
+        ({"reset": "v -= rand()*mV"}, "reset .* random"),
+        (
+            {"model": "dv/dt = -s/ms : volt\ns = 2*v : volt (constant over dt)"},
+            "'s' .*constant over dt",
+        ),
+        (
+            {
+                "plastic": "w : volt\nk = 2*w : volt (constant over dt)",
+                "on_pre": "v_post += k + w",
+            },
+            "'k' .*constant over dt",
+        ),
     ],
 )
 def test_what_has_no_derivative_is_named(change, message):

@@ -444,6 +444,69 @@ def test_noise_is_refused(model):
         )
 
 
+LEAKY = """dv/dt = (R*I - v)/tau : volt (unless refractory)
+du/dt = -u/tau : volt
+R : ohm
+tau : second
+"""
+
+
+def _leaky(model=LEAKY, reset="v = 0*mV", value=5, **kwds):
+    return GradientFitter(
+        model,
+        dt=0.004 * ms,
+        method="exact",
+        reset=reset,
+        output={"v": np.full((1, 5000), value) * mV},
+        **kwds,
+    )
+
+
+BOUNDS = {"R": [8, 12] * Mohm, "tau": [8, 12] * ms}
+
+
+def test_a_threshold_that_is_an_input_moves():
+    """As the same threshold, written as a function of time."""
+    current, slope = np.full((1, 5000), 1.6) * nA, np.arange(5000) * 0.8e-3 * mV
+    given = {"I": current, "J": slope[None]}
+    written = _leaky(threshold="v > 10*mV + 0.2*volt/second*t", input={"I": current})
+    moving = _leaky(threshold="v > 10*mV + J", input=given)
+    found = moving.check_gradient(seed=1, loss=TraceLoss(scale={"v": 5 * mV}), **BOUNDS)
+    same = written.check_gradient(seed=1, loss=TraceLoss(scale={"v": 5 * mV}), **BOUNDS)
+    for name, (value, _) in found.items():
+        assert value != 0
+        assert_allclose(value, same[name][0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("refractory", ["u > 1*mV", "u/mV*ms"])
+def test_refractoriness_that_depends_on_variables_is_refused(refractory):
+    fitter = _leaky(
+        threshold="v > 10*mV", refractory=refractory, input={"I": [[1] * 5000] * nA}
+    )
+    with pytest.raises(NotDifferentiableError, match="released"):
+        fitter.check_gradient(**BOUNDS)
+
+
+@pytest.mark.parametrize("flag", ["shared", "linked"])
+def test_flags_of_parameters_that_are_refused(flag):
+    with pytest.raises(ValueError, match=f"'R' is {flag}"):
+        GradientFitter(
+            f"dv/dt = -v*R/second : 1\nR : 1 ({flag})", dt=1 * ms, output={"v": [1, 2]}
+        )
+
+
+def test_truth_values_among_the_parameters():
+    fitter = GradientFitter(
+        "dv/dt = int(on)*a : 1\na : Hz\non : boolean (constant)",
+        dt=1 * ms,
+        method="euler",
+        output={"v": np.zeros((2, 3))},
+        param_init={"on": [True, False]},
+    )
+    v = fitter.simulate(a=100 * Hz)["v"]
+    assert_allclose(v, [[0, 0.1, 0.2], [0, 0, 0]])
+
+
 def test_names_of_the_fit_are_refused():
     with pytest.raises(ValueError, match="S_x_k"):
         GradientFitter(

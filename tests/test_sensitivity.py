@@ -1,5 +1,10 @@
 """Forward sensitivities: derivatives of the very numbers that a simulation gives."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from brian2 import (
@@ -11,12 +16,14 @@ from brian2 import (
     SpikeMonitor,
     StateMonitor,
     Synapses,
+    TimedArray,
     defaultclock,
     ms,
     mV,
     nA,
     nF,
     nS,
+    seed,
     uS,
 )
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
@@ -270,6 +277,134 @@ def test_a_kick_over_the_threshold_does_not_move():
     assert_allclose(group.S_v_tau_, slope, rtol=1e-9)
 
 
+def _rising(model, threshold, reset, value, variable="v", objects=(), **kwds):
+    """A neuron's own variable, and its derivative by `a`, after 10 ms."""
+    step = 0.005 * ms
+    group = NeuronGroup(
+        1,
+        Equations(model) + sensitivity_equations(model, "a"),
+        threshold=threshold,
+        reset=sensitivity_reset(model, threshold, reset, "a"),
+        method=Sensitivity("euler", "a"),
+        dt=step,
+        name="rising",
+        **kwds,
+    )
+    group.a = value * Hz
+    Network(group, *(make(group) for make in objects)).run(10 * ms)
+    found = getattr(group, f"{variable}_")[0]
+    return found, getattr(group, f"S_{variable}_a_")[0]
+
+
+LINE = "dv/dt = a : 1\na : Hz\n"
+
+
+def test_a_threshold_may_move_by_itself():
+    """v = a*t meets 1 + c*t at 1/(a - c), and begins again."""
+    a, c = 300, 100
+    ends = 10e-3 - 1 / (a - c) + a / (a - c) ** 2
+    v, slope = _rising(LINE, "v > 1 + 100*Hz*t", "v = 0", a)
+    assert_allclose([v, slope], [a * (10e-3 - 1 / (a - c)), ends], rtol=5e-3)
+    line = TimedArray(1 + c * np.arange(2000) * 5e-6, dt=0.005 * ms)
+    slope = _rising(LINE, "v > line(t)", "v = 0", a, namespace={"line": line})[1]
+    assert_allclose(slope, ends, rtol=5e-3)
+
+
+def test_where_the_threshold_jumps_a_spike_does_not_move():
+    steps = TimedArray(np.where(np.arange(20) == 8, 0.5, 5), dt=0.5 * ms)
+    v, slope = _rising(LINE, "v > steps(t)", "v = 0", 200, namespace={"steps": steps})
+    assert_allclose([v, slope], [1.2, 6e-3], rtol=2e-3)
+
+
+def test_resets_may_use_the_time_of_the_spike():
+    model = LINE + "dx/dt = 0*x/second : second"
+    x, slope = _rising(model, "v > 1", "v = -10; x = 2*t", 250, "x")
+    assert_allclose([x, slope], [8e-3, -2 / 250**2], rtol=2e-3)
+
+
+def test_what_the_reset_counts_acts_on_the_rate_after_it():
+    model = "dv/dt = a/(1 + n) : 1\na : Hz\nn : integer"
+    v, slope = _rising(model, "v > 1", "v = 0; n += 1", 200)
+    assert_allclose([v, slope], [0.5, 10e-3 / 2], rtol=5e-3)
+
+
+def test_a_kick_while_the_distance_grows_does_not_move():
+    kick = NeuronGroup(1, "", threshold="abs(t - 4*ms) < 0.002*ms", dt=0.005 * ms)
+
+    def synapses(group):
+        made = Synapses(kick, group, on_pre="v_post += 0.9")
+        made.connect()
+        return made
+
+    parts = (lambda group: kick, synapses)
+    v, slope = _rising(LINE, "v > 1", "v = 0", 100, objects=parts)
+    assert_allclose([v, slope], [0.6, 6e-3], rtol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["lastspike/second", "int(not_refractory)"])
+def test_what_moves_with_the_last_spike_is_refused(name):
+    with pytest.raises(
+        NotDifferentiableError, match=name.split("/")[0][-9:].strip("()")
+    ):
+        sensitivity_reset(LINE, f"v > 1 + {name}", "v = 0", "a")
+    model = LINE.replace("= a", f"= a*{name}")
+    with pytest.raises(NotDifferentiableError, match="'v' depends on"):
+        sensitivity_reset(model, "v > 1", "v = 0", "a")
+    assert "S_v_a" in sensitivity_reset(model, "v > 1", "v = 0", "a", False)
+
+
+def test_random_numbers_stay_apart():
+    """Two noises are two numbers, and derivatives use those that were drawn."""
+    model = """dv/dt = -v/tau + tau**-0.5*xi_1 : 1
+               du/dt = (v - u)/tau + tau**-0.5*xi_2 : 1
+               tau : second"""
+    runs = []
+    for tau in (10, 10 * (1 + STEP), 10 * (1 - STEP)):
+        group = NeuronGroup(
+            50,
+            Equations(model) + sensitivity_equations(model, "tau"),
+            method=Sensitivity("euler", "tau"),
+            dt=1 * ms,
+        )
+        group.tau = tau * ms
+        seed(3)
+        Network(group).run(5 * ms)
+        runs.append(group)
+    assert not np.any(np.isclose(runs[0].u_, runs[0].v_))
+    expected = (runs[1].u_ - runs[2].u_) / (2 * STEP * 10e-3)
+    assert_allclose(runs[0].S_u_tau_, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_random_numbers_in_a_reset_are_drawn_once():
+    model = "dv/dt = a : 1\na : Hz\ndu/dt = a : 1\nx : 1"
+    group = NeuronGroup(
+        3,
+        Equations(model) + sensitivity_equations(model, "a"),
+        threshold="v > 1",
+        reset=sensitivity_reset(
+            model,
+            "v > 1",
+            "u *= rand(); x = rand() - rand()\nv = 0",
+            "a",
+            event_exact=False,
+        ),
+        method=Sensitivity("euler", "a"),
+        dt=1 * ms,
+    )
+    group.v, group.u, group.S_u_a = 2, 4, 8 * ms
+    Network(group).run(1 * ms)
+    assert_allclose(group.S_u_a_ / 9e-3, group.u_ / 4)
+    assert np.all(group.u_ < 4) and np.all(group.x_ != 0)
+
+
+def test_what_is_constant_over_dt_is_refused():
+    model = "dv/dt = s*Hz : 1\ns = {} : 1 (constant over dt)\na : Hz"
+    for value in ("v", "a/Hz"):
+        with pytest.raises(NotDifferentiableError, match="'s' is constant over dt"):
+            sensitivity_equations(model.format(value), "a")
+    sensitivity_equations(model.format("randn()"), "a")
+
+
 @pytest.mark.parametrize(
     ("reset", "threshold", "error", "message"),
     [
@@ -411,3 +546,30 @@ def test_exprel_has_a_derivative_everywhere(x):
         2 * quad(lambda s: s * np.exp(2 * x * s), 0, 1, epsabs=0, epsrel=1e-13)[0]
     )
     assert_allclose(eval(code, names), expected, rtol=1e-10)
+
+
+SAME_CODE = """
+from brian2_multiscale.gradients import Sensitivity, sensitivity_reset
+from brian2 import Equations
+from test_sensitivity import FIRING, FIRING_RESET
+names = ["a", "tau", "b"]
+print(sensitivity_reset(FIRING, "v > vth", FIRING_RESET, names))
+print(Sensitivity("exponential_euler", names)(Equations(FIRING)))
+"""
+
+
+def test_the_code_is_always_the_same():
+    """Otherwise Cython would compile it again in every process."""
+    folder = str(Path(__file__).parent)
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SAME_CODE],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(outputs) == 1 and len(outputs.pop()) > 1000

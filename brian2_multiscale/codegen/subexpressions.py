@@ -7,9 +7,10 @@ import sympy as sp
 
 from .straightline import names_in, symbol
 
-__all__ = ["assigned_once", "assigned_together", "drawn_apart", "shared"]
+__all__ = ["RANDOM", "assigned_once", "assigned_together", "drawn_apart", "shared"]
 
-_RANDOM = {"rand", "randn", "poisson"}
+#: Functions that give another number at every call
+RANDOM = {"rand", "randn", "poisson", "binomial"}
 
 
 def assigned_once(program, kept=()):
@@ -96,7 +97,7 @@ def shared(program, prefix="_common"):
 
 
 def _is_draw(value):
-    return value.func.__name__ in _RANDOM
+    return value.func.__name__ in RANDOM
 
 
 def drawn_apart(code, prefix="_draw"):
@@ -117,7 +118,7 @@ def drawn_apart(code, prefix="_draw"):
     -------
     str
     """
-    if not any(name in code for name in _RANDOM):
+    if not any(name in code for name in RANDOM):
         return code
     split, lines = _Draws(prefix), "\n".join(map(str.strip, code.splitlines()))
     return "\n".join(line for s in ast.parse(lines).body for line in split.lines(s))
@@ -135,7 +136,7 @@ class _Draws(ast.NodeTransformer):
 
     def visit_Call(self, node):  # noqa: N802 (the name that `ast` looks for)
         node = self.generic_visit(node)
-        if getattr(node.func, "id", None) not in _RANDOM:
+        if getattr(node.func, "id", None) not in RANDOM:
             return node
         name = next(self.names)
         self.found.append(f"{name} = {ast.unparse(node)}")

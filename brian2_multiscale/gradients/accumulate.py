@@ -210,7 +210,7 @@ class SpikeSummand:
     def statements(self, model, parameters, values):
         """At the end of a step, when the threshold is tested, too."""
         distance = inlined(self.distance, model)
-        states = list(model.diff_eq_names)
+        states = sorted(model.diff_eq_names)
         now = {symbol(v): values[v] for v in states if v in values}
         width = symbol(WIDTH)
         slopes = total_derivatives(distance, states, parameters, values)

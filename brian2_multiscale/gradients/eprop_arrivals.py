@@ -4,13 +4,12 @@ import sympy as sp
 
 from ..codegen.directional import Directional
 from ..codegen.straightline import emit, names_in, parse, parse_expression, symbol
-from ..codegen.subexpressions import assigned_once
+from ..codegen.subexpressions import RANDOM, assigned_once
 from ..kinetics.differentiation import NotDifferentiableError, derivative
+from .eprop_checks import check_constant
 from .eprop_numbers import needed
 
 __all__ = ["Arrivals"]
-
-_RANDOM = {"rand", "randn", "poisson", "binomial"}
 
 
 class Arrivals:
@@ -45,6 +44,7 @@ class Arrivals:
         self.written_out = self._subexpressions()
         self._codes = {p.name: p.code for p in synapses._pathways}
         self._refuse_other_ways()
+        check_constant(synapses, {weight, *self.states})
         found = [self._derive(p) for p in synapses._pathways]
         self.targets = sorted({m for _, changes in found for m in changes})
         if not self.targets:
@@ -76,7 +76,7 @@ class Arrivals:
                 changes[self.states[name]] = slope
         made = needed(made, changes.values())
         functions = {f for _, v in made for f in sp.sympify(v).atoms(sp.Function)}
-        if _RANDOM & {str(f.func) for f in functions}:
+        if RANDOM & {str(f.func) for f in functions}:
             self._refuse(pathway, "uses random numbers along with the weight")
         return made, changes
 

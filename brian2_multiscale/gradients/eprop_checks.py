@@ -5,13 +5,15 @@ from brian2.core.variables import ArrayVariable
 from brian2.units.allunits import second
 
 from ..arguments import check_names, check_number
-from ..codegen.straightline import parse_expression
+from ..codegen.straightline import names_in, parse, parse_expression, simultaneous
 from ..kinetics.differentiation import NotDifferentiableError
 from ..mesoscopic.setup import read_code
 from .eprop_names import whole
+from .rates import inlined
 
 __all__ = [
     "check_clocks",
+    "check_constant",
     "check_direct",
     "check_each",
     "check_jumps",
@@ -33,6 +35,21 @@ def check_clocks(objects):
             f"Eligibility traces need one clock, but {a.name!r} and {b.name!r} have "
             "clocks of their own; leave out dt= or give all the same clock."
         )
+
+
+def check_constant(group, moving):
+    """Brian2 computes these apart from the step, where no derivative comes along."""
+    updater = group.subexpression_updater
+    program = [] if updater is None else parse(updater.abstract_code)
+    values = simultaneous(program, {name for name, _ in program})
+    for name, value in values.items():
+        used = sorted(names_in(inlined(value, group.equations)) & set(moving))
+        if used:
+            raise NotDifferentiableError(
+                f"{name!r} of {group.name!r} is constant over dt, but depends on "
+                f"{used}, which eligibility traces would have to follow. Leave out "
+                "'(constant over dt)'."
+            )
 
 
 def check_texts(**texts):

@@ -3,6 +3,7 @@
 import sympy as sp
 
 from ..codegen.straightline import parse
+from .eprop_checks import check_constant
 from .eprop_numbers import NeuronNumbers
 from .eprop_spike import reset_derivatives, spike_derivatives
 from .eprop_step import step_derivatives
@@ -40,10 +41,11 @@ class OwnDynamics:
 
     def __init__(self, group, name, surrogate=None, jumps=True):
         self.group, self.surrogate, self.jumps = group, surrogate, jumps
-        self.states = list(group.equations.diff_eq_names)
+        self.states = sorted(group.equations.diff_eq_names)
         if surrogate is not None:
             changed = {n for n, _ in parse(group.event_codes.get("spike", ""))}
             self.states += sorted(group.equations.parameter_names & changed)
+        check_constant(group, self.states)
         name, early = f"{name}_{group.name}", group.order - 0.5
         # After summed variables, before the state updater
         self._at_step = NeuronNumbers(group, f"{name}_step", "groups", early)

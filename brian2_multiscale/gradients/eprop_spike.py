@@ -7,6 +7,7 @@ from brian2.units.fundamentalunits import DimensionMismatchError, get_unit
 from brian2.utils.stringtools import get_identifiers
 
 from ..codegen.straightline import parse, parse_expression, simultaneous, symbol
+from ..codegen.subexpressions import RANDOM
 from ..kinetics.differentiation import NotDifferentiableError, derivative
 from .rates import inlined
 from .threshold import threshold_distance
@@ -96,4 +97,16 @@ def reset_derivatives(group, states, jumps):
             slope = derivative(value, symbol(n))
             if slope != int(m == n):
                 reset[m, n] = slope
+    _refuse_noise(group, [*reset.values(), *jump.values()])
     return reset, jump
+
+
+def _refuse_noise(group, values):
+    """A random number that is drawn a second time is another one."""
+    functions = {str(f.func) for v in values for f in v.atoms(sp.Function)}
+    if functions & RANDOM:
+        raise NotDifferentiableError(
+            f"The reset of {group.name!r} uses random numbers, which eligibility "
+            "traces cannot follow: give each neuron a parameter instead, or leave out "
+            "that jump (through_jumps=)."
+        )

@@ -5,14 +5,12 @@ from brian2.stateupdaters.base import StateUpdateMethod
 
 from ..codegen.directional import Directional
 from ..codegen.straightline import parse, parse_expression
-from ..codegen.subexpressions import assigned_once
+from ..codegen.subexpressions import RANDOM, assigned_once
 from ..kinetics.differentiation import NotDifferentiableError, derivative
 from .eprop_numbers import needed
 from .rates import held_variables, moving
 
 __all__ = ["step_derivatives"]
-
-_RANDOM = {"randn", "rand", "poisson", "binomial"}
 
 
 def step_derivatives(group, states, run_namespace):
@@ -88,7 +86,7 @@ def _refuse_noise(group, program, rows):
     """Noise whose strength depends on variables would have to be drawn twice."""
     values = [sp.sympify(v) for row in rows.values() for v in row.values()]
     values += [value for _, value in needed(program, values)]
-    if _RANDOM & {str(f.func) for v in values for f in v.atoms(sp.Function)}:
+    if RANDOM & {str(f.func) for v in values for f in v.atoms(sp.Function)}:
         raise NotDifferentiableError(
             f"The noise of {group.name!r} depends on its variables, which eligibility "
             "traces do not follow: multiply 'xi' by constants only."

@@ -66,8 +66,9 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
     stand still while refractory have :math:`F^+ = 0` until they are released. The
     result belongs to the exact times of spikes, so that it differs from derivatives of
     a simulation by the first order of dt; where the distance does not grow, or grew
-    by more than :math:`F` explains (a kick made the neuron fire), the time
-    counts as fixed.
+    by more than :math:`F` explains (a kick made the neuron fire), the time counts as
+    fixed. So it does, wrongly, where a neuron that is beyond its threshold already
+    fires at the end of its refractory period, which must not depend on variables.
 
     References
     ----------
@@ -90,7 +91,7 @@ def event_program(model, threshold, reset, parameters, event_exact=True, also=No
     time, and what variables become.
     """
     model = extract_constant_subexpressions(model)[0]
-    states, rates = list(model.diff_eq_names), rates_of_change(model)
+    states, rates = sorted(model.diff_eq_names), rates_of_change(model)
     begin, shifts = [], {}
     if event_exact:
         _refuse_history(model, threshold, rates)
@@ -138,7 +139,7 @@ def reset_dimensions(model, parameters):
     """Of everything that a reset may assign."""
     dimensions = {v: model[v].dim for v in _variables(model)}
     for p in parameters:
-        for v in model.diff_eq_names:
+        for v in sorted(model.diff_eq_names):
             dimensions[sensitivity_name(v, p)] = model[v].dim / model[p].dim
         dimensions[shift_name(p)] = second.dim / model[p].dim
     return dimensions
@@ -151,7 +152,7 @@ def _variables(model):
 def _shifts(model, threshold, parameters, rates):
     """Derivatives of the time of a spike."""
     distance = inlined(threshold_distance(threshold), model)
-    slope = {v: derivative(distance, symbol(v)) for v in model.diff_eq_names}
+    slope = {v: derivative(distance, symbol(v)) for v in sorted(model.diff_eq_names)}
     speed = sum(slope[v] * rates[v] for v in slope)
     # Also for what jumps (a TimedArray): at a jump times of spikes are fixed
     speed += (distance - distance.xreplace({_T: _T - _DT})) / _DT

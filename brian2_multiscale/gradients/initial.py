@@ -73,7 +73,7 @@ def set_initial(group, model, values, parameters, count):
 
     Strings are evaluated in the order in which they are given.
     """
-    for name in model.diff_eq_names:
+    for name in sorted(model.diff_eq_names):
         for p in parameters:
             setattr(group, sensitivity_name(name, p) + "_", 0.0)
     for name, value in values.items():

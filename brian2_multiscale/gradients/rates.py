@@ -43,7 +43,7 @@ def held_variables(equations):
     """Names of the variables that stand still while a neuron is refractory."""
     return [
         name
-        for name in equations.diff_eq_names
+        for name in sorted(equations.diff_eq_names)
         if "unless refractory" in equations[name].flags
     ]
 

@@ -50,7 +50,7 @@ def sensitivity_equations(model, parameters):
     """
     model = as_equations(model)
     parameters = check_parameters(model, parameters)
-    states = [(name, model[name].dim) for name in model.diff_eq_names]
+    states = [(name, model[name].dim) for name in sorted(model.diff_eq_names)]
     if held_variables(model):
         states.append(("t", second.dim))
     return Equations(
@@ -163,7 +163,7 @@ class Sensitivity(StateUpdateMethod):
 
     def _check(self, equations, variables):
         """What `sensitivity_equations` makes must be there."""
-        for v in equations.diff_eq_names:
+        for v in sorted(equations.diff_eq_names):
             for p in self.parameters:
                 if variables and sensitivity_name(v, p) not in variables:
                     raise ValueError(
@@ -174,7 +174,7 @@ class Sensitivity(StateUpdateMethod):
 
     def _program(self, equations, program, variables, differentiate):
         """The step with its derivatives; variables of the group change at its end."""
-        states = list(equations.diff_eq_names)
+        states = sorted(equations.diff_eq_names)
         held = held_variables(equations) if "not_refractory" in variables else []
         program, last = assigned_once(self._defined(equations, program), kept=states)
         begin, known = self._known(equations, states, held, variables)

@@ -146,8 +146,19 @@ class Simulation:
         self._begin()
         if self.width is not None:
             self.group.variables[WIDTH].set_value(self.width)
-        with np.errstate(all="ignore"):
-            self.network.run(self.duration, namespace={})
+        try:
+            with np.errstate(all="ignore"):
+                self.network.run(self.duration, namespace={})
+        except ZeroDivisionError as error:  # Cython's; others go on with inf or nan
+            zero = [
+                p
+                for p, x in zip(self.model.parameters, points.T, strict=True)
+                if not x.all()
+            ]
+            raise FloatingPointError(
+                f"A step divides by zero. Parameters that have been zero: {zero}; move "
+                "their bounds away from zero, or choose another method."
+            ) from error
 
     def _begin(self):
         """Values at the beginning."""
@@ -228,7 +239,7 @@ class Simulation:
             ),
             dt=model.dt * second,
             namespace={**model.namespace, **self._arrays(forced)},
-            name="fit_neurons*",
+            name="fit_neurons",  # always the same code, which is then found again
         )
         if model.data.events is not None:
             group.run_on_event("pre", self._statements(model.on_pre, exact=False))

@@ -58,8 +58,8 @@ NAME = "Wang_Lyu_Zhang_He_Wu_2024"
 TASK, SIZE = (SMALL, FEW) if SHORT else (LONG, LARGE)
 SEEDS = (0,) if SHORT else (0, 1, 2)
 UPDATES, TRIALS, TESTS = (20, 32, 40) if SHORT else (300, 128, 1000)
-# Brian2 without C++ takes a second per trial
-FEW_TESTS = 10 if SHORT else 100
+# Brian2 without C++ takes longer, 0.15 s per trial
+FEW_TESTS = 10 if SHORT else 300
 ONLINE, ONLINE_TRIALS = (4, 8) if SHORT else (400, 32)
 LONG_ONLINE = 0 if SHORT else 10
 
