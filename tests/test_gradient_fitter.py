@@ -197,13 +197,13 @@ def test_spikes_that_arrive():
 
 
 def test_hodgkin_huxley_is_found(hh):
-    found = hh.fit(n_starts=12, seed=0, target=1e-14, **HH_BOUNDS)
+    found = hh.fit(n_starts=6, seed=0, target=1e-14, **HH_BOUNDS)
     assert isinstance(found, FitResult)
     for name, value in HH_VALUES.items():
         assert_allclose(found.params[name] / value, 1, rtol=1e-4)
-    assert found.history.shape == (found.calls, 12)
+    assert found.history.shape == (found.calls, 6)
     assert np.all(np.diff(found.history.min(axis=1)) <= 0)
-    assert found.evaluations == 12 * found.calls
+    assert found.evaluations == 6 * found.calls
     assert set(found.params) == set(HH_BOUNDS)
 
 
