@@ -259,6 +259,15 @@ def test_fitted_population(tmp_path):
     assert is_png(tmp_path / "fit_population.png")
 
 
+@pytest.mark.long
+def test_fitted_recording(tmp_path):
+    output = run_script([ROOT / "examples" / "fit_recording.py"], tmp_path)
+    model = rows(output, "Gamma (4 ms) of the model")[0][0]
+    between = rows(output, "Gamma (4 ms) between repetitions")[0][0]
+    assert 0.5 * between < model < 1
+    assert is_png(tmp_path / "fit_recording.png")
+
+
 README_TEST = """
 import runpy, sys
 from brian2 import prefs
