@@ -38,7 +38,8 @@ def _clean_device(monkeypatch):
 def test_wrong_unit_names_parameter_value_and_unit():
     with pytest.raises(DimensionMismatchError) as error:
         Mechanism("ampa_robert_howe", k1=3 / ms)
-    assert all(part in str(error.value) for part in ("k1", "3. * khertz", "mole"))
+    # As Brian2 shows it, which depends on the units that it has met
+    assert all(part in str(error.value) for part in ("k1", repr(3 / ms), "mole"))
     with pytest.raises(DimensionMismatchError, match="'clearance'.*hertz"):
         Mechanism("ampa_robert_howe", clearance=2)
     with pytest.raises(DimensionMismatchError, match="'I' of 'lif'.*amp"):

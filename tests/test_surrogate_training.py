@@ -430,7 +430,7 @@ def test_without_jax_the_command_is_named():
 
 def test_nan_in_training_names_step_and_cure():
     task = function_task(two_filters, 8, 100)
-    with pytest.raises(FloatingPointError, match=r"step \d+ of 30.*learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"step \d+ of 30.*learning rate"):
         train(task, CompactSurrogate(3, 1, gated=True), steps=30, learning_rate=1e30)
 
 
@@ -439,11 +439,11 @@ def test_nan_in_training_names_step_and_cure():
     [
         ({"steps": 0}, ValueError, "steps must be"),
         ({"batch": 0}, ValueError, "batch must be"),
-        ({"learning_rate": 0}, ValueError, "learning_rate must be positive"),
-        ({"learning_rate": np.nan}, ValueError, "learning_rate must be positive"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a positive"),
+        ({"learning_rate": np.nan}, ValueError, "learning_rate must be a positive"),
         ({"time_limit": 5}, DimensionMismatchError, "time_limit"),
         ({"slowest": 5 * mV}, DimensionMismatchError, "slowest"),
-        ({"balance": -1}, ValueError, "balance must be positive"),
+        ({"balance": -1}, ValueError, "balance must be a positive"),
         ({"seed": -1}, ValueError, "seed"),
         ({"report": "loud"}, ValueError, "report must be"),
         ({"checkpoint": ""}, TypeError, "checkpoint must be"),

@@ -92,7 +92,13 @@ def check_fitted(fitter, names):
     check_parameters(equations, list(names))
     if not isinstance(refractory, str):
         return
-    used = names_in(inlined(parse_expression(refractory), equations))
+    try:
+        expression = parse_expression(refractory)
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"refractory={refractory!r} is no expression: {error}"
+        ) from error
+    used = names_in(inlined(expression, equations))
     for name in sorted(used & set(names)):
         raise NotDifferentiableError(
             f"{name!r} is (part of) the refractory period {refractory!r}, which is a "
