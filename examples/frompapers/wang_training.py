@@ -48,8 +48,8 @@ def cross_entropy(task):
 def make_trainer(made, lr=1e-3):
     """Dale's law holds for all synapses but those of the readout."""
     sign = {made.synapses[name]: "+" for name in POSITIVE}
-    # Usual gradients are from 0.05 to 0.25 long; without the limit some of length 4
-    # throw back what was learned, by a hundred updates
+    # Most gradients are from 0.05 to 0.25 long, some 4: after these the loss jumps up.
+    # It does so with the limit, too, but comes back (one seed was compared)
     return Trainer(
         differentiable(made), cross_entropy(made.task), lr=lr, sign=sign, clip=0.25
     )
