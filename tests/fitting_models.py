@@ -18,8 +18,7 @@ from brian2 import (
 )
 
 # Traub-Miles (design of Wang et al. 2024)
-HH = """
-dv/dt = (gl*(-65*mV - v) + gNa*m**3*h*(50*mV - v) + gK*n**4*(-90*mV - v) + I)/C : volt
+GATES = """
 dm/dt = am*(1 - m) - bm*m : 1
 dn/dt = an*(1 - n) - bn*n : 1
 dh/dt = ah*(1 - h) - bh*h : 1
@@ -29,11 +28,17 @@ ah = 0.128/ms*exp((17*mV - v + VT)/(18*mV)) : Hz
 bh = 4/ms/(1 + exp((40*mV - v + VT)/(5*mV))) : Hz
 an = 0.16/ms/exprel(-(v - VT - 15*mV)/(5*mV)) : Hz
 bn = 0.5/ms*exp((10*mV - v + VT)/(40*mV)) : Hz
+"""
+HH = (
+    """
+dv/dt = (gl*(-65*mV - v) + gNa*m**3*h*(50*mV - v) + gK*n**4*(-90*mV - v) + I)/C : volt
 gl : siemens
 gNa : siemens
 gK : siemens
 VT : volt
 """
+    + GATES
+)
 HH_VALUES = {"gl": 8.36e-3 * uS, "gNa": 24.7 * uS, "gK": 5.81 * uS, "VT": -55.31 * mV}
 HH_NAMESPACE = {"C": 0.2 * nF}
 

@@ -28,6 +28,7 @@ from brian2 import (
 )
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 from brian2.units.fundamentalunits import get_dimensions
+from fitting_models import GATES
 from numpy.testing import assert_allclose
 from scipy.integrate import quad, solve_ivp
 from scipy.special import exprel
@@ -44,17 +45,9 @@ from brian2_multiscale.kinetics.differentiation import (
 )
 
 # Traub-Miles, with parameters that differ between neurons
-NEURON = """
+NEURON = (
+    """
 dv/dt = (gl*(El - v) + gNa*m**3*h*(50*mV - v) + gK*n**4*(-90*mV - v) + I)/C : volt
-dm/dt = am*(1 - m) - bm*m : 1
-dn/dt = an*(1 - n) - bn*n : 1
-dh/dt = ah*(1 - h) - bh*h : 1
-am = 1.28/ms/exprel(-(v - VT - 13*mV)/(4*mV)) : Hz
-bm = 1.4/ms/exprel((v - VT - 40*mV)/(5*mV)) : Hz
-ah = 0.128/ms*exp((17*mV - v + VT)/(18*mV)) : Hz
-bh = 4/ms/(1 + exp((40*mV - v + VT)/(5*mV))) : Hz
-an = 0.16/ms/exprel(-(v - VT - 15*mV)/(5*mV)) : Hz
-bn = 0.5/ms*exp((10*mV - v + VT)/(40*mV)) : Hz
 I : amp
 gl : siemens
 gNa : siemens
@@ -63,6 +56,8 @@ VT : volt
 El : volt
 C : farad
 """
+    + GATES
+)
 VALUES = {
     "gl": 10 * nS,
     "gNa": 20 * uS,

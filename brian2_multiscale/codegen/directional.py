@@ -7,7 +7,12 @@ import sympy as sp
 
 from .straightline import names_in, symbol
 
-__all__ = ["Directional"]
+__all__ = ["Directional", "derivative_name"]
+
+
+def derivative_name(variable, parameter):
+    """Name of the derivative of a variable by a parameter: ``S_v_gl``."""
+    return f"S_{variable}_{parameter}"
 
 
 @dataclass

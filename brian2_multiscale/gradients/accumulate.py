@@ -1,7 +1,5 @@
 """Loss, gradient and Gauss-Newton matrix, summed up while neurons run."""
 
-import itertools
-
 import numpy as np
 import sympy as sp
 from brian2.equations.equations import PARAMETER, Equations, SingleEquation
@@ -9,10 +7,11 @@ from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from ..arguments import check_numbers, check_positive
+from ..codegen.directional import derivative_name
 from ..codegen.straightline import names_in, parse_expression, symbol
 from ..kinetics.differentiation import derivative
+from ..mesoscopic.names import pairs
 from .losses import TraceLoss
-from .names import sensitivity_name
 from .rates import inlined
 from .sensitivity import Sensitivity
 from .threshold import threshold_distance
@@ -37,11 +36,6 @@ def gradient_name(p):
 def matrix_name(p, q):
     """An entry of the Gauss-Newton matrix, halved, too."""
     return f"fit_h_{p}_{q}"
-
-
-def pairs(parameters):
-    """Entries of a symmetric matrix."""
-    return itertools.combinations_with_replacement(parameters, 2)
 
 
 def accumulator_equations(parameters, dimensions):
@@ -94,7 +88,7 @@ def total_derivatives(expression, states, parameters, moved=None):
     partial = {x: derivative(expression, symbol(x)) for x in inner}
     result = {}
     for p in parameters:
-        total = sum(partial[x] * symbol(sensitivity_name(x, p)) for x in inner)
+        total = sum(partial[x] * symbol(derivative_name(x, p)) for x in inner)
         result[p] = sp.sympify(total + derivative(expression, symbol(p))).xreplace(now)
     return result
 

@@ -5,7 +5,7 @@ from brian2.equations.equations import extract_constant_subexpressions
 from brian2.units.allunits import second
 
 from ..arguments import as_equations, check_flag
-from ..codegen.directional import Directional
+from ..codegen.directional import Directional, derivative_name
 from ..codegen.straightline import names_in, parse, parse_expression, symbol
 from ..codegen.subexpressions import (
     assigned_once,
@@ -15,7 +15,7 @@ from ..codegen.subexpressions import (
 )
 from ..kinetics.differentiation import NotDifferentiableError, derivative
 from ..mesoscopic.setup import read_code
-from .names import sensitivity_name, shift_name
+from .names import shift_name
 from .rates import held_variables, inlined, rates_of_change
 from .sensitivity import check_parameters
 from .threshold import threshold_distance
@@ -108,7 +108,7 @@ def event_program(model, threshold, reset, parameters, event_exact=True, also=No
         speed = 0 if v in held_variables(model) else rates[v].xreplace(now)
         for p in parameters:
             change = after.get(p, 0) - speed * shifts.get(p, 0)
-            values[sensitivity_name(v, p)] = sp.sympify(change)
+            values[derivative_name(v, p)] = sp.sympify(change)
     if held_variables(model) and event_exact:
         values |= {shift_name(p): shifts[p] for p in parameters}
     extra = also(shifts, values) if also else []
@@ -140,7 +140,7 @@ def reset_dimensions(model, parameters):
     dimensions = {v: model[v].dim for v in _variables(model)}
     for p in parameters:
         for v in sorted(model.diff_eq_names):
-            dimensions[sensitivity_name(v, p)] = model[v].dim / model[p].dim
+            dimensions[derivative_name(v, p)] = model[v].dim / model[p].dim
         dimensions[shift_name(p)] = second.dim / model[p].dim
     return dimensions
 
@@ -166,7 +166,7 @@ def _shifts(model, threshold, parameters, rates):
     ]
     shifts = {}
     for p in parameters:
-        moved = sum(slope[v] * symbol(sensitivity_name(v, p)) for v in slope)
+        moved = sum(slope[v] * symbol(derivative_name(v, p)) for v in slope)
         moved += derivative(distance, symbol(p))
         begin.append((f"_shift_{p}", -moved * _RISING / symbol("_never_zero")))
         shifts[p] = symbol(f"_shift_{p}")
@@ -182,7 +182,7 @@ def _at_spike(states, parameters, rates, shifts):
     for v in states:
         known[v] = {}
         for p in parameters:
-            moving = symbol(sensitivity_name(v, p)) + rates[v] * shifts.get(p, 0)
+            moving = symbol(derivative_name(v, p)) + rates[v] * shifts.get(p, 0)
             statements.append((f"_at_{v}_{p}", moving))
             known[v][p] = symbol(f"_at_{v}_{p}")
     known |= {name: dict(shifts) for name in ("t", "lastspike") if shifts}

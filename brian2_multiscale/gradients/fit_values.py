@@ -14,9 +14,10 @@ from ..arguments import (
     check_whole,
 )
 from ..numerics.levenberg_marquardt import minimise
+from ..numerics.standard_errors import standard_errors
 from ..numerics.transforms import Box
 from .param import as_param, bounds_of
-from .result import FitResult
+from .result import result_of
 from .search import check_seed, in_box
 
 __all__ = ["FitsValues"]
@@ -130,27 +131,9 @@ class FitsValues:
         return Box(low, high, log), list(params)
 
     def _fitted(self, box, names, found, loss, seconds):
-        def quantities(values):
-            return {
-                name: Quantity(values[..., k], dim=self.dimensions[name])
-                for k, name in enumerate(names)
-            }
-
-        best = box.values(found.x)
-        return FitResult(
-            params=quantities(best),
-            loss=found.loss,
-            standard_errors=quantities(loss.errors(best, found.loss)),
-            starts=quantities(box.values(found.points)),
-            losses=found.losses,
-            history=found.history,
-            polish_history=np.empty((0, 0)),
-            evaluations=found.evaluations,
-            calls=found.calls,
-            reasons=found.reasons,
-            seconds=seconds,
-            preparation=0.0,
-        )
+        errors = loss.errors(box.values(found.x), found.loss)
+        dimensions = {name: self.dimensions[name] for name in names}
+        return result_of(box, dimensions, found, errors, seconds=seconds)
 
 
 class _Loss:
@@ -198,16 +181,8 @@ class _Loss:
 
     def errors(self, point, loss):
         """Standard errors, as if what is left were independent noise."""
-        matrix = self._of(point)[2] / 2
-        scale = np.sqrt(np.diag(matrix))
-        scale = np.where(scale > 0, scale, np.nan)
         noise = loss / max(self.samples - len(point), 1)
-        with np.errstate(all="ignore"):
-            try:
-                inverse = np.linalg.inv(matrix / np.outer(scale, scale))
-            except np.linalg.LinAlgError:
-                return np.full(len(point), np.nan)
-            return np.sqrt(np.diag(inverse) * noise) / scale
+        return standard_errors(self._of(point)[2], noise)
 
 
 def _weights(importance, shape):

@@ -4,10 +4,10 @@ import numpy as np
 from brian2.units.fundamentalunits import get_unit
 
 from ..arguments import check_mapping, check_numbers
+from ..codegen.directional import derivative_name
 from ..codegen.straightline import emit, names_in, parse_expression
 from ..mechanisms.values import unit_text
 from .accumulate import total_derivatives
-from .names import sensitivity_name
 from .rates import inlined
 
 __all__ = ["check_initial", "set_initial"]
@@ -75,7 +75,7 @@ def set_initial(group, model, values, parameters, count):
     """
     for name in sorted(model.diff_eq_names):
         for p in parameters:
-            setattr(group, sensitivity_name(name, p) + "_", 0.0)
+            setattr(group, derivative_name(name, p) + "_", 0.0)
     for name, value in values.items():
         if not isinstance(value, str):
             spread = np.tile(np.atleast_1d(value), count)
@@ -90,7 +90,7 @@ def set_initial(group, model, values, parameters, count):
             for p, slope in slopes.items():
                 if slope != 0:
                     code = emit([("x", slope)]).removeprefix("x = ")
-                    setattr(group, sensitivity_name(name, p), code)
+                    setattr(group, derivative_name(name, p), code)
         elif any(slope != 0 for slope in slopes.values()):
             raise ValueError(
                 f"param_init[{name!r}] = {value!r} depends on "

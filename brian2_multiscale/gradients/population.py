@@ -7,9 +7,9 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..arguments import check_mapping, check_positive
 from ..callers import user_namespace
+from ..codegen.directional import derivative_name
 from ..kinetics.differentiation import NotDifferentiableError
 from ..mesoscopic.group import MesoscopicGroup
-from ..mesoscopic.names import derivative_name
 from ..projections.populations import PopulationsToPopulations
 from ..projections.projection import Projection
 from .fit_values import FitsValues

@@ -7,9 +7,9 @@ from brian2.core.variables import ArrayVariable
 from brian2.units.fundamentalunits import Quantity
 
 from ..arguments import check_number
+from ..codegen.directional import derivative_name
 from ..kinetics.differentiation import NotDifferentiableError
 from ..mesoscopic.group import MesoscopicGroup
-from ..mesoscopic.names import derivative_name
 from ..mesoscopic.subgroup import whole_of
 from ..projections.poisson import PoissonPlasticity
 from ..projections.populations import PopulationsToPopulations

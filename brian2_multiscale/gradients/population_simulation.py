@@ -4,19 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from brian2.equations.equations import Equations
-from brian2.input.timedarray import TimedArray
 from brian2.monitors.statemonitor import StateMonitor
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
 
+from ..codegen.directional import derivative_name
 from ..codegen.straightline import emit, parse_expression, symbol
-from ..mechanisms.values import unit_text
 from ..mesoscopic.group import MesoscopicGroup
-from ..mesoscopic.names import derivative_name
 from .accumulate import TraceSummand, total_derivatives
 from .prepared import PreparedNetwork
 from .rates import inlined
 from .simulation import Model
+from .stimuli import stimulus_arrays, stimulus_equations, timed
 
 __all__ = ["PopulationModel", "PopulationSimulation"]
 
@@ -102,9 +101,12 @@ class PopulationSimulation:
     # -- the group -------------------------------------------------------------------
     def _group(self):
         model = self.model
+        arrays = timed(stimulus_arrays(model.data), model.dt)
         group = _Unwatched(
             [model.size] * self.count * self._directions * model.data.trials,
-            self._equations(),
+            model.equations
+            + Equations("fit_trial : integer (constant)")
+            + stimulus_equations(model.data),
             threshold=model.threshold,
             hazard=model.hazard,
             reset=model.reset or "",
@@ -114,8 +116,8 @@ class PopulationSimulation:
             closure_order=model.closure_order,
             noise=False,
             dt=model.dt * second,
-            namespace={**model.namespace, **self._stimuli()},
-            name="fit_populations*",
+            namespace={**model.namespace, **arrays},
+            name="fit_populations",  # always the same code, which is then found again
         )
         if self.parameters:
             moving = dict.fromkeys(self.parameters, 0.0)
@@ -124,26 +126,6 @@ class PopulationSimulation:
             np.arange(model.data.trials), self.count * self._directions
         )
         return group
-
-    def _equations(self):
-        data = self.model.data
-        equations = self.model.equations + Equations("fit_trial : integer (constant)")
-        for name in data.stimuli:
-            unit = unit_text(data.dimensions[name])
-            line = f"{name} = fit_input_{name}(t, fit_trial) : {unit}"
-            equations += Equations(line)
-        return equations
-
-    def _stimuli(self):
-        data = self.model.data
-        return {
-            f"fit_input_{name}": TimedArray(
-                Quantity(values.T, dim=data.dimensions[name]),
-                dt=self.model.dt * second,
-                name=f"fit_input_{name}",
-            )
-            for name, values in data.stimuli.items()
-        }
 
     def _monitor(self, name):
         names = [name, *([derivative_name(name, _DIRECTION)] * bool(self.parameters))]

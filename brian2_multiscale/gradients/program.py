@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from brian2.core.network import Network
-from brian2.core.preferences import prefs
 from brian2.devices.device import get_device
 
-from .accumulate import LOSS, WIDTH, gradient_name, matrix_name, pairs
+from ..codegen.compilers import one_compiler_per_core
+from ..mesoscopic.names import pairs
+from .accumulate import LOSS, WIDTH, gradient_name, matrix_name
 from .simulation import Simulation
 
 __all__ = ["Program"]
@@ -41,7 +42,7 @@ class Program(Simulation):
         device.apply_run_args()
         self._begin()
         network.run(self.duration, namespace={})
-        with _few_compilers():
+        with one_compiler_per_core():
             device.build(directory=str(self.folder), run=False)
         self._name = self.group.name
         names = [LOSS, *(gradient_name(p) for p in self.parameters)]
@@ -117,14 +118,3 @@ def _is_alive(owner):
         return owner.name != "defaultclock"
     except ReferenceError:
         return False
-
-
-@contextmanager
-def _few_compilers():
-    """Brian2 2.9 would start as many compilers as there are files."""
-    before = prefs.devices.cpp_standalone.extra_make_args_unix
-    prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
-    try:
-        yield
-    finally:
-        prefs.devices.cpp_standalone.extra_make_args_unix = before

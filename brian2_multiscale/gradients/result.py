@@ -9,7 +9,7 @@ from ..arguments import check_whole
 from ..optional import require
 from .script import script
 
-__all__ = ["FitResult", "merged"]
+__all__ = ["FitResult", "merged", "result_of"]
 
 
 @dataclass
@@ -105,6 +105,52 @@ class FitResult:
         axes.set(xlabel="call", ylabel="loss")
         axes.legend(frameon=False)
         return axes
+
+
+def result_of(box, dimensions, found, errors, polished=None, seconds=0.0, recipe=None):
+    """
+    What a search found, as quantities.
+
+    Parameters
+    ----------
+    box : `~brian2_multiscale.numerics.transforms.Box`
+    dimensions : dict of str to `Dimension`
+        Of the parameters.
+    found, polished : `~brian2_multiscale.numerics.minimum.Minimum`
+        The second one, if there is one, has the last word.
+    errors : ndarray, shape (parameters,)
+        Standard errors in base units.
+    seconds : float
+    recipe : dict, optional
+        Of the script of a fitted group.
+
+    Returns
+    -------
+    FitResult
+    """
+
+    def quantities(values):
+        return {
+            name: Quantity(values[..., k], dim=dim)
+            for k, (name, dim) in enumerate(dimensions.items())
+        }
+
+    best = found if polished is None else polished
+    return FitResult(
+        params=quantities(box.values(best.x)),
+        loss=best.loss,
+        standard_errors=quantities(errors),
+        starts=quantities(box.values(found.points)),
+        losses=found.losses,
+        history=found.history,
+        polish_history=np.empty((0, 0)) if polished is None else polished.history,
+        evaluations=found.evaluations + (polished.evaluations if polished else 0),
+        calls=found.calls + (polished.calls if polished else 0),
+        reasons=found.reasons,
+        seconds=seconds,
+        preparation=0.0,
+        recipe=recipe or {},
+    )
 
 
 def merged(results):

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from brian2.units.fundamentalunits import Quantity
 
 from ..arguments import check_whole
 from ..numerics.levenberg_marquardt import minimise
 from ..numerics.polish import polish
+from ..numerics.standard_errors import standard_errors
 from ..parallel import map_jobs
-from .result import FitResult, merged
+from .result import merged, result_of
 from .running import first_not_finite, simulation_of
 from .script import recipe
 
@@ -117,7 +117,14 @@ def _search(job):
         )
     errors = _standard_errors(simulation, box, found)
     polished = None if free is None else _polished(free, box, plan, found, errors)
-    result = _result(model, box, found, polished, errors * box.slopes(found.x))
+    result = result_of(
+        box,
+        model.dimensions(model.parameters),
+        found,
+        errors * box.slopes(found.x),
+        polished,
+        recipe=recipe(model),
+    )
     result.seconds = time.perf_counter() - prepared
     result.preparation = prepared - began
     return result
@@ -185,46 +192,11 @@ def _distinct(points):
     return np.array(kept)
 
 
-def _result(model, box, found, polished, errors):
-    dims = model.dimensions(model.parameters)
-
-    def quantities(values):
-        return {
-            name: Quantity(values[..., k], dim=dim)
-            for k, (name, dim) in enumerate(dims.items())
-        }
-
-    best = found if polished is None else polished
-    return FitResult(
-        params=quantities(box.values(best.x)),
-        loss=best.loss,
-        standard_errors=quantities(errors),
-        starts=quantities(box.values(found.points)),
-        losses=found.losses,
-        history=found.history,
-        polish_history=np.empty((0, 0)) if polished is None else polished.history,
-        evaluations=found.evaluations + (polished.evaluations if polished else 0),
-        calls=found.calls + (polished.calls if polished else 0),
-        reasons=found.reasons,
-        seconds=0.0,
-        preparation=0.0,
-        recipe=recipe(model),
-    )
-
-
 def _standard_errors(simulation, box, found):
     """From the curvature at the best point, in coordinates."""
     points = np.repeat(found.x[None], simulation.count, axis=0)
     loss, _, matrix = in_box(simulation, box)(points)
-    matrix = matrix[0] / 2
-    scale = np.sqrt(np.diag(matrix))
-    scale = np.where(scale > 0, scale, np.nan)
-    with np.errstate(all="ignore"):
-        try:
-            inverse = np.linalg.inv(matrix / np.outer(scale, scale))
-        except np.linalg.LinAlgError:
-            return np.full(len(scale), np.nan)
-        return np.sqrt(np.diag(inverse) * simulation.noise(loss[0])) / scale
+    return standard_errors(matrix[0], simulation.noise(loss[0]))
 
 
 class _Watch:

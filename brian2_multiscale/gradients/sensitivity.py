@@ -6,7 +6,7 @@ from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import second
 
 from ..arguments import as_equations, check_method, check_names
-from ..codegen.directional import Directional
+from ..codegen.directional import Directional, derivative_name
 from ..codegen.slopes import CodeWithFunctions, Slopes
 from ..codegen.straightline import emit, names_in, parse, parse_expression, symbol
 from ..codegen.subexpressions import (
@@ -16,7 +16,7 @@ from ..codegen.subexpressions import (
     shared,
 )
 from ..kinetics.differentiation import NotDifferentiableError, derivative
-from .names import sensitivity_name, shift_name
+from .names import shift_name
 from .rates import held_variables, inlined, moving, rates_of_change
 
 __all__ = ["Sensitivity", "check_parameters", "sensitivity_equations"]
@@ -55,7 +55,7 @@ def sensitivity_equations(model, parameters):
         states.append(("t", second.dim))
     return Equations(
         [
-            SingleEquation(PARAMETER, sensitivity_name(name, p), dim / model[p].dim)
+            SingleEquation(PARAMETER, derivative_name(name, p), dim / model[p].dim)
             for name, dim in states
             for p in parameters
         ]
@@ -165,10 +165,10 @@ class Sensitivity(StateUpdateMethod):
         """What `sensitivity_equations` makes must be there."""
         for v in sorted(equations.diff_eq_names):
             for p in self.parameters:
-                if variables and sensitivity_name(v, p) not in variables:
+                if variables and derivative_name(v, p) not in variables:
                     raise ValueError(
                         f"parameters has {p!r}, but the model has no variable "
-                        f"{sensitivity_name(v, p)!r}: add sensitivity_equations(model, "
+                        f"{derivative_name(v, p)!r}: add sensitivity_equations(model, "
                         f"{list(self.parameters)!r}) to it."
                     )
 
@@ -183,7 +183,7 @@ class Sensitivity(StateUpdateMethod):
         values = {v: symbol(last[v]) for v in moved}
         for v in moved:
             for p in self.parameters:
-                name = sensitivity_name(v, p)
+                name = derivative_name(v, p)
                 after = sp.sympify(found[last[v]].get(p, 0))
                 if v in held:  # Brian2 itself does this for differential equations only
                     after = symbol(name) + _free() * (after - symbol(name))
@@ -213,7 +213,7 @@ class Sensitivity(StateUpdateMethod):
         """Derivatives before the step; those of late variables begin to count here."""
         begin, rates = [], rates_of_change(equations)
         known = {
-            v: {p: symbol(sensitivity_name(v, p)) for p in self.parameters}
+            v: {p: symbol(derivative_name(v, p)) for p in self.parameters}
             for v in states
         }
         for v in held_variables(equations):

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from brian2.equations.codestrings import Expression
-from brian2.equations.equations import SUBEXPRESSION, Equations, SingleEquation
+from brian2.equations.equations import Equations
 from brian2.groups.neurongroup import NeuronGroup
-from brian2.input.timedarray import TimedArray
 from brian2.monitors.spikemonitor import SpikeMonitor
 from brian2.monitors.statemonitor import StateMonitor
 from brian2.units.allunits import second
-from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..codegen.subexpressions import shared
+from ..mesoscopic.names import pairs
 from .accumulate import (
     LOSS,
     WIDTH,
@@ -20,7 +19,6 @@ from .accumulate import (
     accumulator_equations,
     gradient_name,
     matrix_name,
-    pairs,
     summands,
 )
 from .data import SPIKES
@@ -28,6 +26,7 @@ from .events import event_program, reset_dimensions
 from .initial import set_initial
 from .prepared import PreparedNetwork
 from .sensitivity import sensitivity_equations
+from .stimuli import stimulus_arrays, stimulus_equations, timed, value_at
 from .unit_safe import emit_with_units
 
 __all__ = ["Model", "Simulation"]
@@ -249,7 +248,7 @@ class Simulation:
     def _equations(self):
         model = self.model
         equations = model.equations + Equations("fit_trial : integer (constant)")
-        equations += self._stimuli()
+        equations += stimulus_equations(model.data)
         equations += sensitivity_equations(model.equations, self.parameters)
         for summand in self.summands:
             equations += summand.equations()
@@ -257,40 +256,16 @@ class Simulation:
             self.parameters, model.dimensions(self.parameters)
         )
 
-    def _stimuli(self):
-        """What the names of inputs mean."""
-        dims = self.model.data.dimensions
-        return Equations(
-            [
-                SingleEquation(
-                    SUBEXPRESSION,
-                    n,
-                    dims[n],
-                    expr=Expression(_value_at(f"fit_input_{n}")),
-                )
-                for n in self.model.data.stimuli
-            ]
-        )
-
     def _arrays(self, forced):
-        data, dt = self.model.data, self.model.dt * second
-        arrays = {
-            f"fit_input_{name}": (values.T, data.dimensions[name])
-            for name, values in data.stimuli.items()
-        }
+        data = self.model.data
+        arrays = stimulus_arrays(data)
         for summand in self.summands:
             arrays |= summand.arrays()
         if forced:
             arrays["fit_spikes"] = (data.spikes.T.astype(float), DIMENSIONLESS)
         if data.events is not None:
             arrays["fit_events"] = (data.events.T.astype(float), DIMENSIONLESS)
-        return {
-            # The name appears in generated code, which is then found again
-            name: TimedArray(Quantity(values, dim=dim), dt=dt, name=name)
-            if np.ndim(values)
-            else Quantity(values, dim=dim)
-            for name, (values, dim) in arrays.items()
-        }
+        return timed(arrays, self.model.dt)
 
     def _statements(self, code, exact):
         """A reset, with what it does to derivatives and sums."""
@@ -306,7 +281,7 @@ class Simulation:
             ]
 
         program = event_program(
-            model.equations + self._stimuli(),
+            model.equations + stimulus_equations(model.data),
             model.threshold,
             code,
             self.parameters,
@@ -318,9 +293,5 @@ class Simulation:
         )
 
 
-def _value_at(array):
-    return f"{array}(t, fit_trial)"
-
-
 def _at(array):
-    return f"{_value_at(array)} > 0.5"
+    return f"{value_at(array)} > 0.5"

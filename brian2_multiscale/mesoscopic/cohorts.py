@@ -11,7 +11,8 @@ from brian2.groups.group import Group
 from brian2.units.allunits import hertz, second
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
-from .names import covariance_name, derivative_name
+from ..codegen.directional import derivative_name
+from .names import covariance_name
 
 __all__ = ["Cohorts"]
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from ..codegen.directional import Directional
+from ..codegen.directional import Directional, derivative_name
 from ..codegen.straightline import emit, names_in, symbol
 from ..codegen.subexpressions import assigned_together
-from .names import derivative_name
 from .program import Program, inlined
 
 __all__ = ["OF_COHORTS", "DerivativeProgram", "Places"]

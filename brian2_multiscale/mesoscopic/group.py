@@ -19,6 +19,7 @@ from ..arguments import (
     check_method,
 )
 from ..callers import user_namespace
+from ..codegen.directional import derivative_name
 from ..codegen.slopes import Slopes
 from ..codegen.straightline import parse, parse_expression
 from ..kinetics.differentiation import derivative
@@ -34,7 +35,7 @@ from .cohorts import Cohorts
 from .derivatives import DerivativeProgram
 from .expansion import expand_subexpressions
 from .integration import method_code
-from .names import covariance_name, derivative_name, pairs
+from .names import covariance_name, pairs
 from .program import Model, Program
 from .roles import find_roles, is_noisy
 from .spikes import PopulationEvents, PopulationSpikes

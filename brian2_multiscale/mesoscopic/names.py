@@ -1,16 +1,11 @@
 """Names of variables in cohorts and in generated code."""
 
-__all__ = ["covariance_name", "derivative_name", "pairs"]
+__all__ = ["covariance_name", "pairs"]
 
 
 def covariance_name(first, second):
     """``var_v`` or ``cov_v_w``: a (co)variance within a cohort."""
     return f"var_{first}" if first == second else f"cov_{first}_{second}"
-
-
-def derivative_name(variable, direction):
-    """``S_v_tau``: a derivative, as for single neurons."""
-    return f"S_{variable}_{direction}"
 
 
 def pairs(names):

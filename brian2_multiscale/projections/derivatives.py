@@ -4,10 +4,9 @@ import numpy as np
 from brian2.parsing.statements import parse_statement
 from brian2.parsing.sympytools import sympy_to_str
 
-from ..codegen.directional import Directional
+from ..codegen.directional import Directional, derivative_name
 from ..codegen.straightline import emit, names_in, parse_expression, symbol
 from ..kinetics.differentiation import derivative
-from ..mesoscopic.names import derivative_name
 
 __all__ = ["derivative_statements"]
 

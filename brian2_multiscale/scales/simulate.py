@@ -16,6 +16,7 @@ from brian2.monitors.statemonitor import StateMonitor
 from brian2.units.allunits import second
 from brian2.utils.logger import BrianLogger
 
+from ..codegen.compilers import one_compiler_per_core
 from ..measures.recording import Recording
 from ..mesoscopic.checks import check_sizes
 from ..projections.projection import Projection
@@ -102,13 +103,10 @@ def _in_process(task, number):
 def _standalone(task):
     """One folder for all seeds: only what differs is compiled again."""
     folder = tempfile.mkdtemp()
-    before = prefs.devices.cpp_standalone.extra_make_args_unix
-    # Brian2 2.9 would start as many compilers as there are files
-    prefs.devices.cpp_standalone.extra_make_args_unix = [f"-j{os.cpu_count() or 1}"]
     try:
-        return [_program(task, number, folder) for number in task.seeds]
+        with one_compiler_per_core():
+            return [_program(task, number, folder) for number in task.seeds]
     finally:
-        prefs.devices.cpp_standalone.extra_make_args_unix = before
         shutil.rmtree(folder, ignore_errors=True)
 
 
