@@ -18,7 +18,7 @@ from brian2 import (
     ms,
 )
 
-from brian2_multiscale.gradients.eprop import EProp
+from brian2_multiscale.gradients.eprop.eprop import EProp
 from brian2_multiscale.gradients.surrogate_gradient import SurrogateGradient
 
 STEPS, INPUTS, N, EXCITATORY = 60, 5, 6, 4

@@ -29,7 +29,7 @@ from scipy.special import erf
 
 from brian2_multiscale import TableFunction
 from brian2_multiscale.gradients import Sensitivity, sensitivity_equations
-from brian2_multiscale.gradients.network import DifferentiableNetwork
+from brian2_multiscale.gradients.network.network import DifferentiableNetwork
 from brian2_multiscale.gradients.surrogate_gradient import SurrogateGradient
 
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from brian2_multiscale import MesoscopicGroup
-from brian2_multiscale.gradients.network import DifferentiableNetwork
+from brian2_multiscale.gradients.network.network import DifferentiableNetwork
 from brian2_multiscale.gradients.surrogate_gradient import SurrogateGradient
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
 

@@ -20,7 +20,7 @@ from differentiable_models import MODELS, hodgkin_huxley, monitors_of, recorded
 from numpy.testing import assert_allclose
 
 from brian2_multiscale import TableFunction
-from brian2_multiscale.gradients.network import DifferentiableNetwork
+from brian2_multiscale.gradients.network.network import DifferentiableNetwork
 
 
 def _agree(objects, record, duration, atol=1e-13):

@@ -22,7 +22,7 @@ from eprop_models import KICKS, OTHERS, STEPS, WEIGHTS, by_hand, conductances, k
 from numpy.testing import assert_allclose, assert_array_equal
 from targets import assert_targets_agree, run_on_targets
 
-from brian2_multiscale.gradients.eprop import EProp
+from brian2_multiscale.gradients.eprop.eprop import EProp
 from brian2_multiscale.gradients.surrogate_gradient import SurrogateGradient
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
 

@@ -40,7 +40,7 @@ from brian2_multiscale.gradients import (
     SpikeLikelihood,
     TraceLoss,
 )
-from brian2_multiscale.gradients.running import simulation_of
+from brian2_multiscale.gradients.fitting.running import simulation_of
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
 
 HH_BOUNDS = {

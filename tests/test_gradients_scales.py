@@ -36,8 +36,8 @@ from brian2_multiscale.gradients import (
     sensitivity_equations,
     with_derivatives,
 )
-from brian2_multiscale.gradients.release import ReleaseDerivatives
-from brian2_multiscale.gradients.tabulated import TableDerivatives
+from brian2_multiscale.gradients.components.release import ReleaseDerivatives
+from brian2_multiscale.gradients.components.tabulated import TableDerivatives
 from brian2_multiscale.kinetics.differentiation import (
     NotDifferentiableError,
     derivative,

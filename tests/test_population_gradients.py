@@ -31,13 +31,13 @@ from brian2_multiscale.gradients import (
     TraceLoss,
     with_derivatives,
 )
-from brian2_multiscale.gradients.data import fit_data
-from brian2_multiscale.gradients.population import PopulationDerivatives
-from brian2_multiscale.gradients.population_simulation import (
+from brian2_multiscale.gradients.components.population import PopulationDerivatives
+from brian2_multiscale.gradients.fitting.data import fit_data
+from brian2_multiscale.gradients.fitting.population_simulation import (
     PopulationModel,
     PopulationSimulation,
 )
-from brian2_multiscale.gradients.search import in_box
+from brian2_multiscale.gradients.fitting.search import in_box
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
 from brian2_multiscale.numerics.levenberg_marquardt import minimise
 from brian2_multiscale.numerics.transforms import Box

@@ -32,11 +32,11 @@ from hypothesis import strategies as st
 
 jax = pytest.importorskip("jax")  # the optional extra 'gradients'
 
-from brian2_multiscale.gradients.network import DifferentiableNetwork  # noqa: E402
+from brian2_multiscale.gradients.network.network import DifferentiableNetwork  # noqa: E402
 from brian2_multiscale.gradients.surrogate_gradient import (  # noqa: E402
     SurrogateGradient,
 )
-from brian2_multiscale.gradients.trainer import Trainer  # noqa: E402
+from brian2_multiscale.gradients.training.trainer import Trainer  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 STEPS, SOURCES = 6, 4

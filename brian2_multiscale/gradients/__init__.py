@@ -2,19 +2,19 @@
 
 from ..codegen.slopes import with_derivatives
 from ..kinetics.differentiation import NotDifferentiableError
-from .eprop import EProp
-from .events import sensitivity_reset
-from .fitter import GradientFitter
-from .losses import SpikeLikelihood, TraceLoss
-from .network import DifferentiableNetwork
-from .param import Param
-from .population import PopulationDerivatives
-from .release import ReleaseDerivatives
-from .result import FitResult
-from .sensitivity import Sensitivity, sensitivity_equations
+from .components.population import PopulationDerivatives
+from .components.release import ReleaseDerivatives
+from .components.tabulated import TableDerivatives
+from .eprop.eprop import EProp
+from .fitting.fitter import GradientFitter
+from .fitting.losses import SpikeLikelihood, TraceLoss
+from .fitting.param import Param
+from .fitting.result import FitResult
+from .forward.events import sensitivity_reset
+from .forward.sensitivity import Sensitivity, sensitivity_equations
+from .network.network import DifferentiableNetwork
 from .surrogate_gradient import SurrogateGradient
-from .tabulated import TableDerivatives
-from .trainer import Trainer
+from .training.trainer import Trainer
 
 __all__ = [
     "DifferentiableNetwork",

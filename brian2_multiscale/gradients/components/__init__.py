@@ -1,0 +1,1 @@
+"""Derivatives through tables, plasticity and populations, and fits of them."""

@@ -1,0 +1,1 @@
+"""Eligibility propagation as equations of synapses."""

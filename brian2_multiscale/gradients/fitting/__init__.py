@@ -1,0 +1,1 @@
+"""Fits of neurons to recordings: simulations, losses, searches, results."""

@@ -1,0 +1,1 @@
+"""Forward sensitivities: derivatives that Brian2 integrates beside the states."""

@@ -1,0 +1,1 @@
+"""Brian2 networks as differentiable functions of their parameters."""
