@@ -180,6 +180,48 @@ def test_short_term_plasticity_is_fitted_by_its_parameters():
     assert all(np.all(g != 0) for g in gradients.values())
 
 
+def test_neurons_that_stand_still_have_finite_derivatives():
+    """In 'exponential_euler' their rates are 0/0, which Brian2 does not use."""
+    group = NeuronGroup(
+        2,
+        """dv/dt = (ge*(6 - v) - v)/(10*ms) : 1 (unless refractory)
+           dh/dt = (v + int(not_refractory) - h)/(7*ms) : 1
+           ge : 1""",
+        threshold="v > 1",
+        reset="v = 0",
+        refractory=3 * ms,
+        method="exponential_euler",
+        name="cells",
+        dt=0.5 * ms,
+    )
+    group.ge = [0.5, 1]
+    network = DifferentiableNetwork(
+        Network(group), {group: "ge"}, 12 * ms, record={group: ["v", "h"]}
+    )
+    # no spike comes at another time
+    loss = lambda o: (o["cells.v"] + o["cells.h"] ** 2).sum()  # noqa: E731
+    _check_by_differences(network, loss, rtol=1e-7, step=1e-6)
+
+
+def test_only_what_stands_still_forgets_the_refractory_period():
+    from brian2_multiscale.codegen.straightline import parse
+    from brian2_multiscale.gradients.rates import moving
+
+    model = Equations(
+        """dv/dt = -v/ms : 1 (unless refractory)
+           dh/dt = v/ms : 1"""
+    )
+    program = parse(
+        """_k = int(not_refractory)*v
+           _a = int(not_refractory)*v
+           _h = h + _k
+           v = v + _a/int(not_refractory)
+           h = _h"""
+    )
+    found = dict(moving(model, program))
+    assert found == dict(parse("_k=int(not_refractory)*v;_a=v;_h=h+_k;v=v+_a;h=_h"))
+
+
 # -- spikes ----------------------------------------------------------------------------
 SPIKING = """dv/dt = (-v + drive)/(10*ms) : 1
              drive : 1"""

@@ -15,6 +15,7 @@ from brian2 import (
     StateMonitor,
     Synapses,
     check_units,
+    get_device,
     ms,
     mV,
     network_operation,
@@ -186,6 +187,7 @@ def test_spikes_under_way():
         ({"trainable": {"cells": "zz"}}, ValueError, "'zz' of 'cells'.*'tau'.*zz : 1"),
         ({"trainable": {"cells": "twice"}}, ValueError, "'twice'.*expression"),
         ({"trainable": {"cells": 5}}, TypeError, r"trainable\[cells\]"),
+        ({"trainable": {"links": "v_post"}}, ValueError, "'v' of 'cells'; name it"),
         ({"duration": 5}, DimensionMismatchError, "duration"),
         ({"duration": 0 * ms}, ValueError, "duration"),
         ({"record": {"cells": "zz"}}, ValueError, "record.*'zz'.*'cells'"),
@@ -213,8 +215,14 @@ def test_bad_objects():
         DifferentiableNetwork(network, ["I"], 5 * ms)
     with pytest.raises(ValueError, match="not an object of the network"):
         DifferentiableNetwork(network, {_cells("others"): "I"}, 5 * ms)
+    with pytest.raises(ValueError, match="'cell' is not an object of the network"):
+        DifferentiableNetwork(network, {"cell": "I"}, 5 * ms)
     with pytest.raises(ValueError, match="whole group 'cells'"):
         DifferentiableNetwork(network, {group[:2]: "I"}, 5 * ms)
+    with pytest.raises(ValueError, match="'t' of 'cells' is the time"):
+        DifferentiableNetwork(network, {group: "t"}, 5 * ms)
+    with pytest.raises(ValueError, match="no objects that could be simulated"):
+        DifferentiableNetwork(Network(), {}, 5 * ms)
     unconnected = Synapses(group, group, on_pre="v_post += 1*mV", name="empty")
     with pytest.raises(TypeError, match="'empty' has not created synapses"):
         DifferentiableNetwork(Network(group, unconnected), {}, 5 * ms)
@@ -237,6 +245,21 @@ GOOD = {"cells.spikes": np.zeros((50, 3))}
         ({"inputs": {"cells.spikes": np.zeros(50)}}, ValueError, r"\(50,\)"),
         ({"inputs": {"cells.spikes": "none"}}, TypeError, "cells.spikes"),
         ({"inputs": {5: np.zeros((50, 3))}}, ValueError, "5 has 0 inputs"),
+        (
+            {"inputs": {"cells": np.ones((50, 3)) * mV}},
+            DimensionMismatchError,
+            r"inputs\['cells.spikes'\] must be numbers without unit",
+        ),
+        (
+            {"params": {"cells.I": np.ones(3) * ms}, "inputs": GOOD},
+            DimensionMismatchError,
+            r"params\['cells.I'\] must have the unit volt",
+        ),
+        (
+            {"params": {"cells.I": [1 * mV, 1 * ms, 1 * mV]}, "inputs": GOOD},
+            TypeError,
+            r"params\['cells.I'\] must be numbers of one unit",
+        ),
         ({"params": {"cells.v": 1}, "inputs": GOOD}, ValueError, "cells.v"),
         ({"params": {"cells.I": 1}, "inputs": GOOD}, ValueError, r"shape \(3,\)"),
         ({"seed": "x", "inputs": GOOD}, TypeError, "seed"),
@@ -321,6 +344,32 @@ def test_an_input_for_every_step():
     assert_allclose(found["sum.v"], np.vstack([[0, 0], total[:-1]]))
 
 
+def test_names_may_stand_for_objects():
+    """In a network without any code, too; what has a unit has the right one."""
+    group = NeuronGroup(2, "I : volt\nx : 1", name="still")
+    network = DifferentiableNetwork(
+        Network(group),
+        {"still": "x"},
+        1 * ms,
+        inputs={"still": "I"},
+        record={"still": ["I", "x"]},
+        spike={"still": SurrogateGradient()},
+    )
+    assert network.owners == {"still.x": group}
+    given = np.arange(20.0).reshape(10, 2)
+    plain = network.run({"still.x": [1, 2]}, inputs={"still": given / 1000})
+    found = network.run({"still.x": [1, 2]}, inputs={group: given * mV})
+    assert_allclose(found["still.I"], given / 1000)
+    assert_allclose(plain["still.I"], given / 1000)
+    assert_allclose(found["still.x"][-1], [1, 2])
+
+
+def test_other_events_need_not_have_the_unit_of_spikes():
+    group = _cells(events={"late": "t > 3*ms"})
+    spike = SurrogateGradient(scale=1 * mV)
+    DifferentiableNetwork(Network(group), {group: "I"}, 5 * ms, spike=spike)
+
+
 def test_parts_of_groups_are_recorded():
     group = _cells()
     part = group[1:]
@@ -384,6 +433,48 @@ def test_write_back():
         translated.write_back({"links.v": 1})
     with pytest.raises(ValueError, match="no objects named"):
         translated.write_back(network=Network())
+    with pytest.raises(DimensionMismatchError, match=r"params\['cells.I'\]"):
+        translated.write_back({"links.w": np.zeros(9), "cells.I": [1, 2, 3] * ms})
+    assert_allclose(group.I_, [0.005, 0.015, 0.025])
+
+
+def _wired(i, j, name="links"):
+    group = _cells()
+    synapses = Synapses(group, group, "w : volt", on_pre="v_post += w", name=name)
+    synapses.connect(i=i, j=j)
+    return Network(group, synapses), synapses
+
+
+def test_write_back_to_synapses_in_another_order():
+    """Each gets the weight of the one between the same neurons."""
+    i, j = np.array([[0, 1, 2, 1, 1], [2, 0, 1, 0, 2]])
+    network, synapses = _wired(i, j)
+    synapses.w = [1, 2, 3, 4, 5] * mV
+    translated = DifferentiableNetwork(network, {synapses: "w"}, 5 * ms)
+    order = [3, 4, 0, 2, 1]
+    other, found = _wired(i[order], j[order])
+    translated.write_back(network=other)
+    # two are between the same neurons: they stay as they were
+    assert_allclose(found.w / mV, [2, 5, 1, 3, 4])
+    for one in ([1, 0, 1, 2, 2], [0, 1, 2, 1]):
+        other, found = _wired(one, j[: len(one)])
+        with pytest.raises(ValueError, match="5 that were trained. Connect both by"):
+            translated.write_back(network=other)
+        assert not np.any(found.w_)
+    group = NeuronGroup(2, MODEL, name="cells")
+    translated = DifferentiableNetwork(network, {"cells": "I"}, 5 * ms)
+    with pytest.raises(ValueError, match="'cells' has 2 elements, but 3 were"):
+        translated.write_back(network=Network(group))
+    with pytest.raises(
+        ValueError, match="'cells' has no variable 'I' of the unit volt"
+    ):
+        other = NeuronGroup(3, "I : 1", name="cells")
+        translated.write_back(network=Network(other))
+
+
+def _last_given():
+    """The last array that the standalone device was given."""
+    return list(get_device().static_arrays.values())[-1]
 
 
 def test_networks_to_be_compiled():
@@ -397,6 +488,20 @@ def test_networks_to_be_compiled():
     with pytest.raises(NotImplementedError, match="write_back"):
         DifferentiableNetwork(network, {synapses: "w"}, 5 * ms)
     translated.write_back({"links.w": np.arange(9.0)}, network=network)
+    assert_allclose(_last_given(), np.arange(9))
+    # of arrays, synapses are known before the build
+    network, synapses = _wired(np.tile(range(3), 3), np.repeat(range(3), 3))
+    translated.write_back({"links.w": np.arange(9.0)}, network=network)
+    assert_allclose(_last_given(), np.arange(9).reshape(3, 3).T.ravel())
+    network, synapses = _wired([0, 1], [1, 0])
+    with pytest.raises(ValueError, match="the 2 synapses of 'links'"):
+        translated.write_back({"links.w": np.arange(9.0)}, network=network)
+    # of conditions they are not
+    synapses = Synapses(synapses.source, synapses.source, "w : volt", name="links")
+    synapses.connect(condition="i != j")
+    network = Network(synapses.source, synapses)
+    translated.write_back({"links.w": np.arange(9.0)}, network=network)
+    assert_allclose(_last_given(), np.arange(9))
 
 
 def test_what_depends_on_the_order_of_synapses_is_said(caplog):

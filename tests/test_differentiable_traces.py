@@ -10,7 +10,9 @@ from brian2 import (
     SpikeGeneratorGroup,
     StateMonitor,
     Synapses,
+    TimedArray,
     check_units,
+    defaultclock,
     implementation,
     ms,
     mV,
@@ -173,6 +175,31 @@ def test_monitors_say_what_to_record_and_the_network_still_runs():
     assert_allclose(found["hh.v"], monitors["hh.v"].v_.T, atol=1e-13)
 
 
+def test_monitors_at_other_times_of_a_step():
+    group = NeuronGroup(
+        2,
+        """dv/dt = (1.5 + i - v)/(2*ms) : 1
+           x = 2*v : 1""",
+        threshold="v > 1",
+        reset="v = 0",
+        method="exact",
+        name="cells",
+    )
+    monitors = [
+        StateMonitor(group, "v", record=True, when="after_thresholds"),
+        StateMonitor(group, "x", record=True, when="end"),
+    ]
+    network = Network(group, *monitors)
+    found = DifferentiableNetwork(network, {}, 3 * ms).run()
+    network.run(3 * ms)
+    assert_allclose(found["cells.v"], monitors[0].v.T, rtol=1e-12)
+    assert_allclose(found["cells.x"], monitors[1].x.T, rtol=1e-12)
+    assert found["cells.v"].max() > 1 > found["cells.x"].max() / 2
+    network.add(StateMonitor(group, "v", record=True, name="other"))
+    with pytest.raises(ValueError, match=r"'other'.*'cells\.v' at different times"):
+        DifferentiableNetwork(network, {}, 3 * ms)
+
+
 def test_noise_has_its_law_and_its_seed():
     group = NeuronGroup(
         2000,
@@ -276,3 +303,81 @@ def test_few_synapses_of_many_neurons(summed):
     synapses.connect(j="(i + 1) % N_post")
     synapses.w = np.linspace(-1, 1, number)
     _agree([group, synapses], {group: ["v", "total", "spikes"]}, 3 * ms)
+
+
+def test_delays_of_half_a_step():
+    """They are rounded as Brian2's queue rounds them."""
+    defaultclock.dt = 1 * ms
+    source = SpikeGeneratorGroup(1, [0], [1] * ms)
+    group = NeuronGroup(6, "v : 1\nu : 1", name="late")
+    several = Synapses(source, group, on_pre="v_post += 1")
+    several.connect()
+    several.delay = (np.arange(6) + 0.5) * ms
+    one = Synapses(source, group, on_pre="u_post += 1", delay=2.5 * ms)
+    one.connect()
+    _agree([source, group, several, one], {group: ["v", "u"]}, 10 * ms)
+
+
+def test_whole_numbers_in_formulas():
+    """What is computed of them is not whole, and in double precision."""
+    group = NeuronGroup(
+        7,
+        """part = i/N + n/3 : 1
+           curve = sqrt(i) + sin(n) + exp(-i) + 2**(n/7) : 1
+           whole = i//2 + n%3 : 1
+           n : integer
+           v : 1""",
+        name="counted",
+    )
+    group.n = "i + 1"
+    group.run_regularly("v /= n + 1")
+    source = SpikeGeneratorGroup(3, [0, 1, 2], [0.1, 0.2, 0.3] * ms)
+    on_pre = "v_post += w*exp(-abs(i - j))*exp(1)*arccos(-1)/N_post"
+    synapses = Synapses(source, group, "w : 1", on_pre=on_pre)
+    synapses.connect()
+    synapses.w = "0.1 + i*j"
+    record = {group: ["part", "curve", "whole", "v"]}
+    network = Network(source, group, synapses)
+    found = DifferentiableNetwork(network, {}, 0.6 * ms, record=record).run()
+    monitors = monitors_of(record)
+    network.add(*monitors.values())
+    network.run(0.6 * ms)
+    for name, values in found.items():
+        expected = recorded(monitors[name], name, values.shape, 1e-4)
+        assert_allclose(values, expected, rtol=1e-14, atol=1e-300, err_msg=name)
+
+
+def test_beside_a_table_there_is_nothing():
+    """Brian2 has nan there, or stops with an error (numpy)."""
+    defaultclock.dt = 1 * ms
+    table = TimedArray(np.arange(6.0).reshape(3, 2), dt=1 * ms)
+    group = NeuronGroup(3, "x = table(t, i) : 1", name="wave")
+    network = DifferentiableNetwork(Network(group), {}, 3 * ms, record={group: "x"})
+    found = network.run()["wave.x"]
+    assert_allclose(found[:, :2], table.values)
+    assert np.all(np.isnan(found[:, 2]))
+
+
+def test_truth_values_and_sums_over_nothing():
+    defaultclock.dt = 1 * ms
+    source = SpikeGeneratorGroup(2, [0, 1, 0, 1], [1, 3, 5, 6] * ms)
+    group = NeuronGroup(
+        3,
+        """on : boolean
+           off : boolean
+           odd : boolean
+           total : 1""",
+        name="switches",
+    )
+    group.off, group.total = True, 3
+    meeting = Synapses(source, group, on_pre="on_post = True; off_post = False")
+    meeting.connect(i=[0, 1, 1], j=[1, 1, 0])
+    back = Synapses(source, group, on_pre="on_post = False", delay=1 * ms)
+    back.connect()
+    alone = Synapses(source, group, on_pre="odd_post = not odd_post")
+    alone.connect(j="i")
+    empty = Synapses(source, group, "total_post = 1 : 1 (summed)")
+    empty.connect(False)
+    objects = [source, group, meeting, back, alone, empty]
+    found = _agree(objects, {group: ["on", "off", "odd", "total"]}, 9 * ms)
+    assert found["switches.on"].any() and found["switches.total"][0, 0] == 3

@@ -135,6 +135,20 @@ def test_validation_by_a_function_of_the_parameters():
     assert trainer.history["validation_loss"].min() == -trainer.best["neurons.b"][0]
 
 
+def test_the_best_is_judged_by_one_loss():
+    """Also if earlier steps were judged by another one, in memory or on disk."""
+    judge = lambda parameters: 10 + parameters["neurons.b"][0]  # noqa: E731
+    trainer = Trainer(Filter(b=-1), square, lr=0.05)
+    trainer.fit(batches, 10, every=5)  # about 1; b rises
+    lowest = trainer.best["neurons.b"]
+    trainer.fit(batches, 20, every=5, validate=judge)
+    np.testing.assert_array_equal(trainer.best["neurons.b"], lowest)
+    assert trainer._progress.best_loss == judge(trainer.best)
+    trainer.fit(batches, 200, every=5)
+    assert trainer._progress.best_loss < 1
+    assert trainer.best["neurons.b"] > lowest + 0.5
+
+
 def test_rotated_adam():
     trainer = trained(150, optimizer="rotated_adam")
     assert trainer.history["validation_loss"][-1] < 1e-3
@@ -251,6 +265,28 @@ def test_a_connectome_as_a_matrix():
         Trainer(Filter(), square, mask={synapses: matrix[:2]})
 
 
+def test_matrices_for_one_of_several_variables():
+    """It is named; the network knows whose it is."""
+    group = NeuronGroup(2, "v : 1", name="cells")
+    synapses = Synapses(group, group, "w : 1\nb : 1", name="synapses")
+    synapses.connect(i=[1, 0, 0, 1], j=[0, 1, 0, 1])
+    network = Filter()
+    network.names = ["synapses.w", "synapses.b"]
+    network.initial = dict(zip(network.names, network.initial.values(), strict=True))
+    network.dimensions = dict.fromkeys(network.names, get_dimensions(1))
+    network.owners = dict.fromkeys(network.names, synapses)
+    matrix = np.array([[True, False], [False, False]])
+    with pytest.raises(ValueError, match="several variables of 'synapses'"):
+        Trainer(network, square, mask={synapses: matrix})
+    trainer = Trainer(network, square, mask={"synapses.w": matrix})
+    assert trainer._coordinates.free["synapses.w"].tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
 # -- a network in Brian2 ---------------------------------------------------------------
 def spiking():
     """Conductances in siemens, spikes given; and what is to be learned from them."""
@@ -316,6 +352,8 @@ def test_weights_of_brian2_in_siemens():
     np.testing.assert_array_equal(synapses.w_, first)
     trainer.write_back()
     np.testing.assert_array_equal(synapses.w_, best)
+    with pytest.raises(DimensionMismatchError, match=r"'synapses\.w'.*unit siemens"):
+        trainer.write_back({"synapses.w": best * mV})
     # Brian2 with these weights is what was trained
     spikes = spike_batches(7)[0]["source.spikes"][0]
     steps, i = np.nonzero(spikes)

@@ -15,6 +15,7 @@ from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 __all__ = [
     "Hoister",
     "emit",
+    "feeding",
     "names_in",
     "parse",
     "simultaneous",
@@ -256,3 +257,26 @@ class Hoister:
             self._names[expression] = symbol(name)
             self.statements.append((name, expression))
         return self._names[expression]
+
+
+def feeding(program, ends):
+    """
+    Which statements of a straight-line program some variables depend on.
+
+    Parameters
+    ----------
+    program : list of (str, set of str)
+        What is assigned, and the names that it is made of.
+    ends : iterable of str
+        The variables.
+
+    Returns
+    -------
+    list of bool
+    """
+    needed, found = set(ends), []
+    for name, used in reversed(program):
+        found.append(name in needed)
+        if found[-1]:
+            needed |= used
+    return found[::-1]

@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from ..codegen.straightline import names_in, parse_expression, symbol
+from ..codegen.straightline import feeding, names_in, parse_expression, symbol
 
 __all__ = ["held_variables", "inlined", "moving", "rates_of_change"]
 
@@ -50,7 +50,7 @@ def held_variables(equations):
 
 def moving(equations, program):
     """
-    The step of neurons that are not refractory, if nothing else depends on that.
+    The step of neurons that are not refractory, where nothing else depends on it.
 
     Otherwise the 0/0 that some methods compute for neurons that stand still, and Brian2
     never uses, would end up in derivatives.
@@ -60,9 +60,11 @@ def moving(equations, program):
     equations : `Equations`
     program : list of (str, sympy expression)
     """
-    rates, standing = rates_of_change(equations), held_variables(equations)
-    others = [rate for name, rate in rates.items() if name not in standing]
-    if any("not_refractory" in names_in(rate) for rate in others):
-        return program
+    others = equations.diff_eq_names - set(held_variables(equations))
+    used = [(name, names_in(value)) for name, value in program]
+    needed = feeding(used, others)
     free = {parse_expression("int(not_refractory)"): sp.S.One}
-    return [(name, value.xreplace(free)) for name, value in program]
+    return [
+        (name, value if beside else value.xreplace(free))
+        for (name, value), beside in zip(program, needed, strict=True)
+    ]

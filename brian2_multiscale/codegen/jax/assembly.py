@@ -52,7 +52,7 @@ class Assembly:
     prepare: list = field(default_factory=list)
 
 
-def assemble(found, assembly, first=(), earlier=lambda runner: False):
+def assemble(found, assembly, within=(), rank=None):
     """
     The parts of a time step.
 
@@ -61,10 +61,10 @@ def assemble(found, assembly, first=(), earlier=lambda runner: False):
     found : list of `Captured`
     assembly : `Assembly`
         Becomes complete.
-    first : list of callable, optional
-        Parts that come before all others.
-    earlier : callable, optional
-        ``earlier(runner)``: whether an object comes before those nevertheless.
+    within : list of ((str, int, str), callable), optional
+        Further parts, with when, order and name as Brian2's objects have them.
+    rank : callable, optional
+        ``rank(when, order, name)``: by which all are sorted.
 
     Returns
     -------
@@ -78,22 +78,33 @@ def assemble(found, assembly, first=(), earlier=lambda runner: False):
     """
     for captured in found:
         _refuse_unconnected(captured)
-    found = [c for c in found if c.template != "synapses_push_spikes" and c.elements]
+    found = [c for c in found if _does_something(c)]
     for captured in found:
         _refuse_unknown(captured)
         assembly.moving |= _written(captured, assembly.arrays)
-    parts, moved, first = [], set(), list(first)
+    parts, moved = [], set()
+    waiting = sorted(((rank(*place), part) for place, part in within), key=_first)
     for captured in found:
-        if first and not earlier(captured.runner):
-            parts += first
-            first = []
-        synapses = captured.runner.group
+        runner = captured.runner
+        while waiting and waiting[0][0] < rank(runner.when, runner.order, runner.name):
+            parts.append(waiting.pop(0)[1])
+        synapses = runner.group
         if captured.template == "synapses" and synapses.name not in moved:
             moved.add(synapses.name)
             if synapses.event_driven is not None:
                 parts.append(EventDriven(captured, assembly))
         parts.append(_PARTS[captured.template](captured, assembly))
-    return parts + first
+    return parts + [part for _, part in waiting]
+
+
+def _first(pair):
+    return pair[0]
+
+
+def _does_something(captured):
+    # A sum over no synapses is zero
+    sums = captured.template == "summed_variable"
+    return captured.template != "synapses_push_spikes" and (sums or captured.elements)
 
 
 def _refuse_unknown(captured):

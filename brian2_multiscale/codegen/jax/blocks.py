@@ -16,10 +16,13 @@ _INPLACE = {
     "+=": "{} + ({})",
     "-=": "{} - ({})",
     "*=": "{}*({})",
-    "/=": "{}/({})",
+    "/=": "_jax_divide({}, {})",
     "%=": "{} % ({})",
     "**=": "_jax_power({}, {})",
 }
+
+# What several synapses may say of the same neuron
+_AGREED = {"True": "any_of", "False": "all_of"}
 
 
 class JAXCodeGenerator(CodeGenerator):
@@ -61,7 +64,9 @@ class JAXCodeGenerator(CodeGenerator):
         self.namespace, random = namespace_of(captured, arrays.dtype, smooth)
         self.renderer, self.spikes = JAXNodeRenderer(random), None
         if surrogate is not None:
-            self.spikes = SpikeRenderer(captured, surrogate, random)
+            # Other events may well depend on what has another unit
+            spikes = captured.runner.event == "spike"
+            self.spikes = SpikeRenderer(captured, surrogate, random, spikes)
             self.namespace["_jax_spike"] = spike_function(surrogate, arrays.dtype)
         self.lines, self.loaded, self.pending = [], {}, {}
         self.statements = captured.statements if statements is None else statements
@@ -170,6 +175,9 @@ class JAXCodeGenerator(CodeGenerator):
         key = self.arrays.key(variable)
         if key in self.pending:
             self._refuse_alias(statement.var, key)
+        if np.dtype(variable.dtype).kind == "b":
+            self._put_elsewhere(statement, key, index)
+            return
         value = self._increment(statement)
         condition = self._condition(statement.var)
         if condition:
@@ -177,7 +185,24 @@ class JAXCodeGenerator(CodeGenerator):
             value = f"_jax_np.where({condition}, {value}, 0)"
         if self.events:
             value = f"_jax_amount*({value})"
-        self.lines.append(f"_jax_s.add({key!r}, {index!r}, {value})")
+        self._change_elsewhere("add", key, index, value)
+
+    def _put_elsewhere(self, statement, key, index):
+        """Truth values have no differences to add."""
+        name, condition = statement.var, self._condition(statement.var)
+        how = _AGREED.get(statement.expr.strip())
+        if how is None:
+            self._refuse_meeting(statement)
+        self._read(f"{name} + {condition}" if condition else name)
+        value = self._changed(statement)
+        if condition:
+            value = f"_jax_np.where({condition}, {value}, {name})"
+        if self.events:
+            value = f"_jax_np.where(_jax_amount > 0.5, {value}, {name})"
+        self._change_elsewhere(how or "put", key, index, value)
+
+    def _change_elsewhere(self, how, key, index, value):
+        self.lines.append(f"_jax_s.{how}({key!r}, {index!r}, {value})")
         self.loaded = {n: k for n, k in self.loaded.items() if k != key}
 
     def _increment(self, statement):
@@ -185,14 +210,18 @@ class JAXCodeGenerator(CodeGenerator):
         if statement.op in ("+=", "-="):
             value = self.translate_expression(statement.expr)
             return value if statement.op == "+=" else f"-({value})"
+        self._refuse_meeting(statement)
+        self._read(name)
+        return f"({self._changed(statement)}) - {name}"
+
+    def _refuse_meeting(self, statement):
+        name = statement.var
         if not self._is_unique(name):
             raise NotDifferentiableError(
                 f"'{name} {statement.op} {statement.expr}' in the code of "
                 f"'{self.captured.runner.name}' does more than add to '{name}', where "
                 "several synapses can meet; only '+=' and '-=' are known here."
             )
-        self._read(name)
-        return f"({self._changed(statement)}) - {name}"
 
     def _is_unique(self, name):
         index = self.variables[self.captured.indices[name]]

@@ -22,7 +22,7 @@ from brian2.synapses.synapses import SynapticPathway
 
 from ...kinetics.differentiation import NotDifferentiableError
 
-__all__ = ["KNOWN", "Captured", "capture", "capturing"]
+__all__ = ["KNOWN", "MONITORS", "Captured", "capture", "capturing"]
 
 #: For messages
 KNOWN = (
@@ -30,7 +30,7 @@ KNOWN = (
     "and run_regularly, with methods such as 'exact', 'exponential_euler' or 'rk4'."
 )
 
-_MONITORS = (StateMonitor, EventMonitor, PopulationRateMonitor)
+MONITORS = (StateMonitor, EventMonitor, PopulationRateMonitor)
 
 
 @dataclass
@@ -189,7 +189,7 @@ def capture(network, namespace):
         clock.set_interval(network.t, network.t)
     with capturing() as device:
         for runner in network.sorted_objects:
-            if not runner.active or isinstance(runner, _MONITORS):
+            if not runner.active or isinstance(runner, MONITORS):
                 continue
             _refuse(runner)
             device.runner = runner

@@ -6,7 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from brian2.core.functions import DEFAULT_FUNCTIONS, Function
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.variables import Constant
 from brian2.input.binomial import BinomialFunction
 from brian2.input.timedarray import TimedArray, _find_K
@@ -14,7 +14,7 @@ from brian2.input.timedarray import TimedArray, _find_K
 from ...kinetics.differentiation import NotDifferentiableError
 from ..lookup import LookupFunction
 from .tables import lookup
-from .values import HELPERS, blend, number
+from .values import HELPERS, blend, divide, number, real
 
 __all__ = ["exprel", "namespace_of", "power"]
 
@@ -62,14 +62,18 @@ def _timestep(t, dt):
     return jnp.trunc((jnp.asarray(t, float) + 1e-3 * dt) / dt).astype(jnp.int64)
 
 
-_PLAIN = {
+# Of whole numbers these are not whole; JAX would compute them in single precision
+_FLOATING = {
     name: getattr(jnp, name)
     for name in (
-        "sin cos tan sinh cosh tanh exp log log10 expm1 log1p sqrt arcsin arccos "
-        "arctan abs sign clip"
+        "sin cos tan sinh cosh tanh exp log log10 expm1 log1p sqrt arcsin arccos arctan"
     ).split()
-} | {
-    "exprel": exprel,
+} | {"exprel": exprel}
+
+_PLAIN = {
+    "abs": jnp.abs,
+    "sign": jnp.sign,
+    "clip": jnp.clip,
     "int": _whole(lambda x: x),
     "floor": _whole(jnp.floor),
     "ceil": _whole(jnp.ceil),
@@ -109,6 +113,10 @@ def _closure(function):
     return dict(zip(function.__code__.co_freevars, values, strict=True))
 
 
+def _floating(function, dtype):
+    return lambda *args: function(*(real(arg, dtype) for arg in args))
+
+
 def _timed_array(array, dt):
     """As `TimedArray` for numpy, which counts in fractions of its time step."""
     parts, values = _find_K(dt, array.dt), np.asarray(array.values)
@@ -120,7 +128,12 @@ def _timed_array(array, dt):
 
     if values.ndim == 1:
         return lambda t: jnp.asarray(values)[row(t)]
-    return lambda t, i: jnp.asarray(values)[row(t), i]
+
+    def value(t, i):
+        inside = (i >= 0) & (i < values.shape[1])
+        return jnp.where(inside, jnp.asarray(values)[row(t), i], jnp.nan)
+
+    return value
 
 
 def namespace_of(captured, dtype, smooth=False):
@@ -141,12 +154,15 @@ def namespace_of(captured, dtype, smooth=False):
         Functions that also take the time step and a shape.
     """
     found, random = dict(HELPERS), set()
+    # sympy makes some of them: 'e' of exp(1)
+    found |= {name: c.get_value() for name, c in DEFAULT_CONSTANTS.items()}
     found |= {"_jax_power": power, "_jax_float": dtype}
+    found["_jax_divide"] = partial(divide, dtype=dtype)
     found["_jax_blend"] = partial(blend, smooth=smooth)
     found["_jax_number"] = partial(number, dtype=dtype)
     for name, variable in captured.variables.items():
         if isinstance(variable, Function):
-            code, draws = _function_of(name, variable, captured.runner)
+            code, draws = _function_of(name, variable, captured.runner, dtype)
             found[f"_jax_f_{name}"] = code
             random |= {name} if draws else set()
         elif isinstance(variable, Constant):
@@ -154,7 +170,7 @@ def namespace_of(captured, dtype, smooth=False):
     return found, random
 
 
-def _function_of(name, function, runner):
+def _function_of(name, function, runner, dtype):
     """
     What stands for a function of Brian2.
 
@@ -165,6 +181,8 @@ def _function_of(name, function, runner):
     function : `Function`
     runner : `BrianObject`
         Whose code uses it.
+    dtype : type
+        Of what is not whole.
 
     Returns
     -------
@@ -179,10 +197,12 @@ def _function_of(name, function, runner):
     """
     if "jax" in list(function.implementations):
         return function.implementations["jax"].get_code(runner.group), False
+    standard = next((n for n, f in DEFAULT_FUNCTIONS.items() if f is function), None)
+    if standard in _FLOATING:
+        return _floating(_FLOATING[standard], dtype), False
     for known, random in ((_PLAIN, False), (_RANDOM, True)):
-        for standard, code in known.items():
-            if function is DEFAULT_FUNCTIONS.get(standard):
-                return code, random
+        if standard in known:
+            return known[standard], random
     if isinstance(function, BinomialFunction):
         return partial(_binomial, function), True
     if isinstance(function, TimedArray):

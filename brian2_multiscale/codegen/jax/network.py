@@ -9,7 +9,7 @@ from brian2.groups.subgroup import Subgroup
 from ...kinetics.differentiation import NotDifferentiableError
 from .arrays import Arrays
 from .assembly import Assembly, assemble
-from .capture import capture
+from .capture import MONITORS, capture
 from .parts import Forced
 from .records import place_recorders
 from .simulation import Simulation, Timing
@@ -47,7 +47,15 @@ class Translated:
 
 
 def translate(
-    network, namespace, duration, inputs, record, surrogate_of, dtype, checkpoint
+    network,
+    namespace,
+    duration,
+    inputs,
+    record,
+    surrogate_of,
+    dtype,
+    checkpoint,
+    places=None,
 ):
     """
     Translate a network.
@@ -64,6 +72,9 @@ def translate(
         ``surrogate_of(group)``: its `SurrogateGradient`.
     dtype : type
     checkpoint : bool
+    places : dict of str to (str, int, str), optional
+        When in a step something is recorded (when, order, name of a monitor); by
+        default when a `StateMonitor` would.
 
     Returns
     -------
@@ -84,10 +95,10 @@ def translate(
         for name, each in inputs.items()
         if name not in spikes
     ]
-    first, last = place_recorders(record, namespace, arrays)
+    within, last = place_recorders(record, places or {}, namespace, arrays)
     assembly = Assembly(arrays, timing, surrogate_of, given)
     assembly.given = {*timing.t, *timing.timestep, *(each.key for each in forced)}
-    parts = assemble(found, assembly, first, _before_monitors(network))
+    parts = assemble(found, assembly, within, _rank(network))
     for each in forced:
         _refuse_written(each, assembly)
     simulation = Simulation(
@@ -99,10 +110,11 @@ def translate(
 
 
 def _timing(network, found, arrays, duration):
-    clocks = list({id(c.runner.clock): c.runner.clock for c in found}.values())
+    runners = _timed(network, found)
+    clocks = list({id(each.clock): each.clock for each in runners}.values())
     lengths = {float(clock.dt_) for clock in clocks}
     if len(lengths) != 1:
-        slow = ", ".join(f"'{c.runner.name}': {c.runner.clock.dt}" for c in found)
+        slow = ", ".join(f"'{each.name}': {each.clock.dt}" for each in runners)
         raise NotDifferentiableError(
             f"The objects of the network do not share one clock ({slow}). Give all the "
             "same dt; monitors may have another."
@@ -116,13 +128,22 @@ def _timing(network, found, arrays, duration):
     return Timing(*names, start, dt, steps)
 
 
-def _before_monitors(network):
-    """Which objects come before a `StateMonitor` with Brian2's default name."""
+def _timed(network, found):
+    """What has code; if nothing has, whatever there is."""
+    runners = [captured.runner for captured in found]
+    if not runners:
+        runners = [o for o in network.objects if not isinstance(o, MONITORS)]
+    if not runners:
+        raise ValueError("network has no objects that could be simulated.")
+    return runners
+
+
+def _rank(network):
+    """Brian2's order of objects in a step."""
     slots = {}
     for i, name in enumerate(network.schedule):
         slots |= {f"before_{name}": 3 * i, name: 3 * i + 1, f"after_{name}": 3 * i + 2}
-    place = (slots.get("start", 0), 0, "statemonitor")
-    return lambda runner: (slots[runner.when], runner.order, runner.name) < place
+    return lambda when, order, name: (slots.get(when, 0), order, name)
 
 
 def _event_space(name, group):

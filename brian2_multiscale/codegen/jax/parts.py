@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .blocks import JAXCodeGenerator
+from .held import moving_statements
 
 __all__ = ["Forced", "Generator", "Reset", "Statements", "Threshold"]
 
@@ -27,7 +28,9 @@ class Statements:
     """Code for all elements: 'stateupdate'."""
 
     def __init__(self, captured, assembly):
-        self.run = JAXCodeGenerator(captured, assembly.arrays).function()
+        statements = moving_statements(captured)
+        generator = JAXCodeGenerator(captured, assembly.arrays, statements=statements)
+        self.run = generator.function()
 
     def __call__(self, step):
         self.run(step)

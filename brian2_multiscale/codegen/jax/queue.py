@@ -33,8 +33,8 @@ class Queue:
         self.places = arrays.key(runner.synapse_sources)
         self.sources = np.asarray(arrays.values(runner.synapse_sources))
         self.size = arrays.initial[self.events].size
-        delays = np.round(arrays.values(runner.variables["delay"]) / _dt(runner))
-        self.delays = np.broadcast_to(delays.astype(int), self.sources.shape)
+        delays = _in_steps(runner, arrays.values(runner.variables["delay"]))
+        self.delays = np.broadcast_to(delays, self.sources.shape)
         self.length = int(self.delays.max()) + 1
         self.ring = f"{runner.name}._ring"
         if self.length > 1:
@@ -63,8 +63,13 @@ class Queue:
         return step[self.ring][rows, places]
 
 
-def _dt(runner):
-    return float(np.asarray(runner.source.clock.dt_).item())
+def _in_steps(runner, delays):
+    """Delays as whole numbers, rounded as the queue of this installation does."""
+    dt = float(np.asarray(runner.source.clock.dt_).item())
+    delays = np.asarray(delays, dtype=float) / dt
+    if type(runner.queue).__module__.endswith(".spikequeue"):  # the one without C++
+        return np.round(delays).astype(int)
+    return (delays + 0.5).astype(int)
 
 
 def _refuse_spikes_under_way(runner):

@@ -12,8 +12,12 @@ from .capture import capturing
 __all__ = ["Recorder", "SpikeRecorder", "place_recorders"]
 
 
+# Of a `StateMonitor`, with its default name
+_DEFAULT = ("start", 0, "statemonitor")
+
+
 class Recorder:
-    """A variable, as a `StateMonitor` records it: at the beginning of a step."""
+    """A variable, as a `StateMonitor` records it."""
 
     def __init__(self, name, group, variable, namespace, arrays):
         runner = SimpleNamespace(group=group, name=group.name, clock=group.clock)
@@ -54,31 +58,35 @@ def event_variable(group, what):
     return name if name in group.variables else None
 
 
-def place_recorders(record, namespace, arrays):
+def place_recorders(record, places, namespace, arrays):
     """
-    What to record at the beginning of a step, and what at its end.
+    What to record somewhere in a step, and what at its end.
 
     Parameters
     ----------
     record : dict of str to (object, str)
+    places : dict of str to (str, int, str)
+        When, order and name of a monitor; by default those of a `StateMonitor`.
     namespace : dict
     arrays : `Arrays`
 
     Returns
     -------
-    first, last : list of callable
+    within : list of ((str, int, str), callable)
+    last : list of callable
     """
-    first, last = [], []
+    within, last = [], []
     for name, (group, what) in record.items():
         events = event_variable(group, what)
         if events is not None:
             last.append(SpikeRecorder(name, group, events, arrays))
         elif what in group.variables:
-            first.append(Recorder(name, group, what, namespace, arrays))
+            recorder = Recorder(name, group, what, namespace, arrays)
+            within.append((places.get(name, _DEFAULT), recorder))
         else:
             known = sorted(n for n in group.variables if not n.startswith("_"))
             raise ValueError(
                 f"record: '{what}' is neither 'spikes' nor a variable of "
                 f"'{group.name}', which has {known}."
             )
-    return first, last
+    return within, last

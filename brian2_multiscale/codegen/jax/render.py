@@ -44,6 +44,9 @@ class JAXNodeRenderer(NodeRenderer):
         if isinstance(node.op, ast.Pow):
             left, right = self.render_node(node.left), self.render_node(node.right)
             return f"_jax_power({left}, {right})"
+        if isinstance(node.op, ast.Div):
+            left, right = self.render_node(node.left), self.render_node(node.right)
+            return f"_jax_divide({left}, {right})"
         return super().render_BinOp(node)
 
     def render_BoolOp(self, node):
@@ -69,6 +72,8 @@ class SpikeRenderer(JAXNodeRenderer):
         Of a threshold.
     surrogate : `SurrogateGradient`
     random : set of str
+    required : bool
+        Whether something has to be compared that has a derivative.
 
     Attributes
     ----------
@@ -76,9 +81,10 @@ class SpikeRenderer(JAXNodeRenderer):
         How many comparisons got a derivative.
     """
 
-    def __init__(self, captured, surrogate, random=()):
+    def __init__(self, captured, surrogate, random=(), required=True):
         super().__init__(random)
         self.captured, self.surrogate = captured, surrogate
+        self.required = required and surrogate.shape != "none"
         self.distances = 0
 
     def render_condition(self, text):
@@ -92,7 +98,7 @@ class SpikeRenderer(JAXNodeRenderer):
         """
         result = self._condition(ast.parse(text.strip(), mode="eval").body)
         drawn = get_identifiers(text) & set(self.random)
-        if self.surrogate.shape != "none" and not self.distances and not drawn:
+        if self.required and not self.distances and not drawn:
             raise NotDifferentiableError(
                 f"The threshold '{text}' of '{self.captured.runner.group.name}' "
                 "compares nothing of the unit "

@@ -52,6 +52,22 @@ class Step:
         value = jnp.broadcast_to(value, places.shape).astype(old.dtype)
         self[key] = old.at[places].add(value)
 
+    def put(self, key, index, value):
+        """Set elements of an array, each at most once."""
+        old, places = self[key], self[index]
+        value = jnp.broadcast_to(value, places.shape).astype(old.dtype)
+        self[key] = old.at[places].set(value)
+
+    def any_of(self, key, index, value):
+        """Set truth values: true where one of several is."""
+        old, places = self[key], self[index]
+        self[key] = old.at[places].max(jnp.broadcast_to(value, places.shape))
+
+    def all_of(self, key, index, value):
+        """Set truth values: true where all of several are."""
+        old, places = self[key], self[index]
+        self[key] = old.at[places].min(jnp.broadcast_to(value, places.shape))
+
     def random_key(self):
         """A key for each place in the code that draws random numbers."""
         self._draws += 1

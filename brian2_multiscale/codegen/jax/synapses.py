@@ -103,19 +103,21 @@ class Summed:
         self.size = size
         before = captured.runner.group.variables["_synaptic_pre"]
         side = "pre" if options["_index_var"] is before else "post"
-        self.wirings = find_wiring(captured, assembly, f"_{side}synaptic_idx")
+        self.wirings = []
+        if captured.elements:
+            self.wirings = find_wiring(captured, assembly, f"_{side}synaptic_idx")
         if self.wirings is None:
             generator = JAXCodeGenerator(captured, arrays)
             self.run = generator.function("_synaptic_var")
 
     def __call__(self, step):
+        total = jnp.zeros(self.size, step.before[self.target].dtype)
         if self.wirings is None:
             places = step[self.places]
             value = jnp.broadcast_to(self.run(step), places.shape)
-            total = jax.ops.segment_sum(value, places, self.size)
-        else:
-            total = sum(wiring.total(step, None) for wiring in self.wirings)
-        total = total.astype(step.before[self.target].dtype)
+            total += jax.ops.segment_sum(value, places, self.size).astype(total.dtype)
+        for wiring in self.wirings or ():
+            total += wiring.total(step, None).astype(total.dtype)
         if not self.whole:
             total = step[self.target].at[self.part].set(total[self.part])
         step[self.target] = total

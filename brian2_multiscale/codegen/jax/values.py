@@ -6,12 +6,29 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf
 
-__all__ = ["HELPERS", "blend", "number", "spike_function"]
+__all__ = ["HELPERS", "blend", "divide", "number", "real", "spike_function"]
 
 
 def number(condition, dtype):
     """A condition as 0 or 1."""
     return jnp.asarray(condition).astype(dtype)
+
+
+def _is_whole(value):
+    return not jnp.issubdtype(jnp.result_type(value), jnp.inexact)
+
+
+def real(value, dtype):
+    """A number as it is; a whole one in the precision of the others."""
+    return jnp.asarray(value).astype(dtype) if _is_whole(value) else value
+
+
+def divide(left, right, dtype):
+    """A true division: of whole numbers, too."""
+    numbers = isinstance(left, int) and isinstance(right, int)
+    if not numbers and _is_whole(left) and _is_whole(right):
+        left = real(left, dtype)
+    return left / right
 
 
 @jax.custom_jvp

@@ -4,8 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from ...arguments import check_mapping, check_numbers
+from ...arguments import check_mapping
 from .inputs import Inputs, trial_keys
+from .units import base_numbers
 
 __all__ = ["Calls"]
 
@@ -20,6 +21,8 @@ class Calls:
     translated : `Translated`
     keys : dict of str to str
         Arrays of the parameters.
+    dimensions : dict of str to Dimension
+        Of the parameters.
     inputs : dict of str to (object, str)
 
     Attributes
@@ -28,8 +31,8 @@ class Calls:
         Parameters.
     """
 
-    def __init__(self, jax, translated, keys, inputs):
-        self._jax, self._keys = jax, keys
+    def __init__(self, jax, translated, keys, dimensions, inputs):
+        self._jax, self._keys, self._dimensions = jax, keys, dimensions
         self._simulation = translated.simulation
         self._arrays = translated.arrays.initial
         self._inputs = Inputs(
@@ -97,8 +100,8 @@ class Calls:
             )
         found = {}
         for name, value in self.initial.items():
-            given = check_numbers(f"params[{name!r}]", params.get(name, value), None)
-            given = given.astype(value.dtype)
+            given, dim = params.get(name, value), self._dimensions[name]
+            given = base_numbers(f"params[{name!r}]", given, dim).astype(value.dtype)
             if given.shape != value.shape:
                 raise ValueError(
                     f"params[{name!r}] must have the shape {value.shape}, got "

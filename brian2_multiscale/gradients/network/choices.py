@@ -24,7 +24,8 @@ def choices(argument, given, network):
     argument : str
         What it is called, for messages.
     given : dict or None
-        ``{group: 'name'}`` or ``{group: ['name', ...]}``.
+        ``{group: 'name'}`` or ``{group: ['name', ...]}``; the name of a group may stand
+        for it.
     network : `Network`
 
     Returns
@@ -38,32 +39,68 @@ def choices(argument, given, network):
             f"variables, {{group: 'v'}}; got {given!r}."
         )
     known, found = owned(network), {}
-    for obj, names in (given or {}).items():
-        source = obj.source if isinstance(obj, Subgroup) else obj
-        name = getattr(source, "name", None)
-        if name is None or name not in known:
-            raise ValueError(
-                f"{argument}: {obj!r} is not an object of the network, which has "
-                f"{sorted(known)}."
-            )
-        for each in check_names(f"{argument}[{name}]", names):
+    for key, names in (given or {}).items():
+        obj = _object(argument, key, known)
+        for each in check_names(f"{argument}[{obj.name}]", names):
             found[f"{obj.name}.{each}"] = (obj, each)
     return found
 
 
+def _object(argument, key, known):
+    """An object of a network, which may be given by its name, or a part of one."""
+    if isinstance(key, str) and key in known:
+        return known[key]
+    source = key.source if isinstance(key, Subgroup) else key
+    name = getattr(source, "name", None)
+    if name is None or name not in known:
+        raise ValueError(
+            f"{argument}: {key!r} is not an object of the network, which has "
+            f"{sorted(known)}."
+        )
+    return key
+
+
 def monitored(network):
-    """What the monitors of a network record, as an argument `record`."""
-    found = {}
-    for monitor in network.objects:
+    """
+    What the monitors of a network record, and when.
+
+    Returns
+    -------
+    record : dict of object to list of str
+        As the argument `record`.
+    places : dict of str to (str, int, str)
+        When, order and name of the monitor, by ``'<object name>.<name>'``.
+
+    Raises
+    ------
+    ValueError
+        If a variable is recorded at different times of a step.
+    """
+    found, places = {}, {}
+    for monitor in sorted(network.objects, key=lambda obj: obj.name):
         if isinstance(monitor, StateMonitor):
             names = list(monitor.record_variables)
+            _add_places(places, monitor, names)
         elif isinstance(monitor, SpikeMonitor):
             names = ["spikes"]
         else:
             continue
         known = found.setdefault(monitor.source, [])
         known += [n for n in names if n not in known]
-    return found
+    return found, places
+
+
+def _add_places(places, monitor, names):
+    place = monitor.when, monitor.order, monitor.name
+    for each in names:
+        name = f"{monitor.source.name}.{each}"
+        first = places.setdefault(name, place)
+        if first[:2] != place[:2]:
+            raise ValueError(
+                f"'{first[-1]}' and '{monitor.name}' record '{name}' at different times"
+                " of a step. Give one of them another 'when', or say what to record: "
+                "record={...}."
+            )
 
 
 def surrogate_by_group(spike, network):
@@ -85,12 +122,13 @@ def surrogate_by_group(spike, network):
         )
     known, by_name = owned(network), {}
     for group, each in spike.items():
-        if not isinstance(each, SurrogateGradient) or group.name not in known:
+        name = group if isinstance(group, str) else getattr(group, "name", None)
+        if not isinstance(each, SurrogateGradient) or name not in known:
             raise ValueError(
                 f"spike: {group!r} must be a group of the network with a "
                 f"SurrogateGradient, got {each!r}."
             )
-        by_name[group.name] = each
+        by_name[name] = each
 
     def find(group):
         group = group.source if isinstance(group, Subgroup) else group

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ...arguments import check_whole
+from .units import check_unit
 
 __all__ = ["Inputs", "trial_keys"]
 
@@ -42,8 +44,8 @@ class Inputs:
 
         Raises
         ------
-        ValueError, TypeError
-            Inputs that are missing, unknown or of another shape.
+        ValueError, TypeError, DimensionMismatchError
+            Inputs that are missing, unknown, of another shape or another unit.
         """
         if not isinstance(inputs, Mapping | None):
             raise TypeError(
@@ -63,18 +65,24 @@ class Inputs:
         return {**self.schedules, **named}, batched, trials.pop() if trials else None
 
     def _name(self, key):
-        if isinstance(key, str):
-            return key
-        names = [n for n, (obj, _) in self.objects.items() if obj is key]
-        if len(names) != 1:
-            raise ValueError(
-                f"inputs: {key!r} has {len(names)} inputs; give one by its name, of "
-                f"{sorted(self.objects)}."
-            )
-        return names[0]
+        names = [n for n, (obj, _) in self.objects.items() if _is_meant(key, n, obj)]
+        if len(names) == 1:
+            return names[0]
+        if isinstance(key, str) and not names:
+            return key  # unknown, which is said with all others
+        raise ValueError(
+            f"inputs: {key!r} has {len(names)} inputs; give one by its name, of "
+            f"{sorted(self.objects)}."
+        )
+
+    def _dim(self, name):
+        obj, what = self.objects[name]
+        return DIMENSIONLESS if what == "spikes" else obj.variables[what].dim
 
     def _array(self, name, value):
-        value = value if hasattr(value, "dtype") else np.asarray(value)
+        check_unit(f"inputs[{name!r}]", value, self._dim(name))
+        plain = hasattr(value, "dtype") and not hasattr(value, "dim")
+        value = value if plain else np.asarray(value)
         if value.dtype.kind not in "biuf":
             raise TypeError(
                 f"inputs[{name!r}] must be an array of numbers, got {value!r}."
@@ -86,6 +94,10 @@ class Inputs:
                 f"([trials,] {wanted[0]}, {wanted[1]}), got {value.shape}."
             )
         return value
+
+
+def _is_meant(key, name, obj):
+    return key in (name, obj.name) if isinstance(key, str) else obj is key
 
 
 def trial_keys(jax, seed, trials):

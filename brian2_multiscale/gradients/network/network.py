@@ -8,9 +8,10 @@ from ...arguments import check_flag, check_mapping, check_positive
 from ...callers import user_namespace
 from ...optional import require
 from .calls import Calls
-from .choices import choices, monitored, owned, surrogate_by_group
+from .choices import choices, monitored, surrogate_by_group
 from .jacobian import all_together, one_by_one
 from .trainable import check_trainable
+from .write_back import arranged, namesake
 
 __all__ = ["DifferentiableNetwork"]
 
@@ -29,16 +30,18 @@ class DifferentiableNetwork:
         It is only read; values of variables are those at present.
     trainable : dict
         Parameters to differentiate by: ``{synapses: 'w', group: ['tau', 'gl']}``. For
-        a variable that moves, its initial value.
+        a variable that moves, its initial value. Here and below, the name of an object
+        may stand for it.
     duration : `Quantity`
     inputs : dict, optional
         What is given anew at every call: ``{group: 'spikes'}`` instead of the spikes of
         a group, ``{group: 'I'}`` for a parameter with a value for every step.
     record : dict, optional
         What `run` gives: ``{group: ['v', 'spikes']}``; by default what the monitors of
-        the network record.
+        the network record, but of all elements, in every step.
     spike : `SurrogateGradient` or dict of group to `SurrogateGradient`, optional
-        The derivative of spikes; without one they have none.
+        The derivative of spikes; without one they have none. Other events of the group
+        get it if they compare something of the same unit, else they have none.
     dtype : {float, numpy.float32}
         Of all numbers that are not whole, times excepted. Single precision takes about
         half the time; equations such as those of Hodgkin and Huxley need more (Brian2
@@ -53,6 +56,8 @@ class DifferentiableNetwork:
     ----------
     names : list of str
         Of the parameters: ``'<object name>.<variable>'``.
+    owners : dict of str to `Group`
+        The objects that have them.
     initial : dict of str to ndarray
         Their present values in base units.
     dimensions : dict of str to Dimension
@@ -68,6 +73,9 @@ class DifferentiableNetwork:
         other whole numbers, rates of drawn spikes, several clocks, GSL methods, network
         operations, functions without form for JAX, objects that bring their own
         templates. The message names the object and what to do.
+    ValueError, TypeError, DimensionMismatchError
+        If an argument is wrong, names what the network does not have, or if
+        parameters belong to another object (``{synapses: 'v_post'}``).
     NotImplementedError
         If a standalone device is active (see `write_back`).
     ImportError
@@ -75,10 +83,10 @@ class DifferentiableNetwork:
 
     Notes
     -----
-    Variables are recorded as a `StateMonitor` does, at the beginning of each step;
-    spikes in the step in which they occur. Values agree with Brian2's up to the order
-    in which sums are rounded. Event-driven variables of synapses are those at the
-    present time, not at the last event.
+    Variables are recorded as a `StateMonitor` does, at the beginning of each step, or
+    when those of the network do; spikes in the step in which they occur. Values agree
+    with Brian2's up to the order in which sums are rounded. Event-driven variables of
+    synapses are those at the present time, not at the last event.
 
     Conditions (``int(v > 0*mV)``), refractoriness and the time of the last spike carry
     no derivative. Random numbers (``xi``, ``rand()``) are drawn from `seed`, other ones
@@ -114,14 +122,13 @@ class DifferentiableNetwork:
         namespace=None,
     ):
         self._jax = require("jax", "gradients", "DifferentiableNetwork")
-        if not isinstance(network, Network):
-            raise TypeError(f"network must be a Network, got {network!r}.")
-        self._objects = choices("trainable", trainable, network)
+        _check_network(network)
+        objects = choices("trainable", trainable, network)
         inputs = choices("inputs", inputs, network)
-        record = monitored(network) if record is None else record
+        record, places = monitored(network) if record is None else (record, {})
         check_mapping("namespace", namespace)
         namespace = user_namespace() if namespace is None else namespace
-        variables = {n: check_trainable(*each) for n, each in self._objects.items()}
+        variables = {n: check_trainable(*each) for n, each in objects.items()}
         from ...codegen.jax.network import translate  # needs JAX
 
         with self._jax.enable_x64(True):
@@ -134,11 +141,13 @@ class DifferentiableNetwork:
                 surrogate_by_group(spike, network),
                 _type_name(dtype),
                 check_flag("checkpoint", checkpoint),
+                places,
             )
         keys = {n: translated.arrays.key(v) for n, v in variables.items()}
-        self._calls = Calls(self._jax, translated, keys, inputs)
-        self.names, self.initial = list(keys), self._calls.initial
         self.dimensions = {n: v.dim for n, v in variables.items()}
+        self._calls = Calls(self._jax, translated, keys, self.dimensions, inputs)
+        self.names, self.initial = list(keys), self._calls.initial
+        self.owners = {n: obj for n, (obj, _) in objects.items()}
         self.steps, self.dt = translated.steps, translated.dt
 
     def __repr__(self):
@@ -155,11 +164,12 @@ class DifferentiableNetwork:
         Parameters
         ----------
         params : dict of str to array_like, optional
-            Parameters in base units; `initial` for those that are left out.
+            Parameters, `initial` for those that are left out. Plain numbers are in base
+            units.
         inputs : dict, optional
-            Arrays ``([trials,] steps, n)`` in base units by ``'<object name>.<what>'``,
-            or by the object if it has one input only. Spikes are 0 or 1. All inputs
-            must be given; those without trials are the same in all.
+            Arrays ``([trials,] steps, n)`` by ``'<object name>.<what>'``, or by the
+            object if it has one input only; plain numbers are in base units. Spikes are
+            0 or 1. All inputs must be given; those without trials are the same in all.
         seed : int or sequence of int, optional
             Of random numbers, new ones by default. With a sequence, one per trial.
 
@@ -167,6 +177,14 @@ class DifferentiableNetwork:
         -------
         dict of str to ndarray
             ``([trials,] steps, n)`` by ``'<object name>.<what>'``, in base units.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters or inputs that are missing, unknown or of another shape, or a bad
+            seed.
+        DimensionMismatchError
+            If they have the wrong unit.
         """
         return self._calls("run", self._calls.simulate, params, inputs, (), seed)
 
@@ -184,7 +202,12 @@ class DifferentiableNetwork:
         -------
         callable
             ``(params=None, inputs=None, args=(), seed=None) -> (value, gradients)``:
-            arguments as in `run`, a float and a dict of arrays.
+            arguments and errors as in `run`, a float and a dict of arrays.
+
+        Raises
+        ------
+        TypeError
+            If it is no function.
         """
         _check_function(function)
         derived = self._jax.value_and_grad(self._calls.followed_by(function))
@@ -213,7 +236,12 @@ class DifferentiableNetwork:
         callable
             ``(params=None, inputs=None, args=(), seed=None) -> (values, derivatives)``,
             a dict of arrays of the shape of the result, followed by the shape of the
-            parameter unless `elementwise`.
+            parameter unless `elementwise`. Arguments and errors as in `run`.
+
+        Raises
+        ------
+        TypeError
+            If it is no function, or `elementwise` neither True nor False.
         """
         _check_function(function)
         total = self._calls.followed_by(function)
@@ -234,22 +262,41 @@ class DifferentiableNetwork:
         params : dict of str to array_like, optional
             `initial` by default.
         network : `Network`, optional
-            Another network with objects of the same names and sizes: one that was
-            built after ``set_device('cpp_standalone')``, say.
+            Another network with objects of the same names: one that was built after
+            ``set_device('cpp_standalone')``, say.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters that are unknown or of another shape; a network without objects
+            of these names, or with other neurons or synapses.
+        DimensionMismatchError
+            If parameters have the wrong unit.
+
+        Notes
+        -----
+        Synapses of another network may be in another order: each gets the value of the
+        one between the same neurons. But before the build of a standalone network its
+        synapses are only known if they were made by ``connect(i=..., j=...)``. Those of
+        conditions, probabilities or generators get the values in the order of creation:
+        then they must be created in the same way, and nothing may be drawn
+        (``connect(p=0.3)`` draws other synapses).
         """
         values = self._calls.parameters(params)
-        objects = {n: obj for n, (obj, _) in self._objects.items()}
         if network is not None:
-            if not isinstance(network, Network):
-                raise TypeError(f"network must be a Network, got {network!r}.")
-            known = owned(network)
-            missing = [o.name for o in objects.values() if o.name not in known]
-            if missing:
-                raise ValueError(f"network has no objects named {sorted(missing)}.")
-            objects = {n: known[obj.name] for n, obj in objects.items()}
-        for name, obj in objects.items():
-            value = np.array(values[name], dtype=float)
-            setattr(obj, f"{self._objects[name][1]}_", value if value.ndim else +value)
+            _check_network(network)
+        found = []
+        for name, own in self.owners.items():
+            obj = own if network is None else namesake(own, network)
+            variable, value = name.split(".")[-1], np.array(values[name], dtype=float)
+            found.append((obj, f"{variable}_", arranged(value, obj, own, variable)))
+        for obj, attribute, value in found:
+            setattr(obj, attribute, value if value.ndim else +value)
+
+
+def _check_network(network):
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a Network, got {network!r}.")
 
 
 def _type_name(dtype):

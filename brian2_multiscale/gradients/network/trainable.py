@@ -2,6 +2,7 @@
 
 import numpy as np
 from brian2.codegen.translation import get_identifiers_recursively
+from brian2.core.clocks import Clock
 from brian2.core.variables import ArrayVariable, Subexpression
 from brian2.groups.subgroup import Subgroup
 from brian2.utils.stringtools import get_identifiers
@@ -31,6 +32,7 @@ def check_trainable(obj, name):
         )
     if isinstance(obj, Subgroup):
         raise ValueError(f"trainable: give the whole group '{obj.source.name}'.")
+    _refuse_foreign(obj, variable, label)
     if isinstance(variable, Subexpression):
         raise ValueError(
             f"trainable: {label} is an expression; name parameters that it is made of."
@@ -59,6 +61,20 @@ def _candidates(obj):
         and not v.read_only
         and not n.startswith("_")
         and getattr(v.owner, "name", None) == obj.name
+    )
+
+
+def _refuse_foreign(obj, variable, label):
+    """Refuse what an object only refers to: 'v_post' of synapses, linked variables."""
+    owner = getattr(variable, "owner", None)
+    name = getattr(owner, "name", obj.name)
+    if not isinstance(variable, ArrayVariable) or name == obj.name:
+        return
+    if isinstance(owner, Clock):
+        raise ValueError(f"trainable: {label} is the time, which is no parameter.")
+    raise ValueError(
+        f"trainable: {label} is '{variable.name}' of '{name}'; name it there: "
+        f"{{{name}: '{variable.name}'}}."
     )
 
 

@@ -18,8 +18,10 @@ def coordinates_of(network, sign, mask, bounds, scale):
     dims = {name: network.dimensions[name] for name in start}
     scales = _scales(network, scale, dims)
     free = {n: np.ones(v.shape, dtype=bool) for n, v in start.items()}
+    owners = getattr(network, "owners", {})
     for name, key, given in _choices("mask", network, mask):
-        free[name] = _mask(name, key, given, start[name].shape)
+        owner = owners.get(name) if isinstance(key, str) else key
+        free[name] = _mask(name, owner, given, start[name].shape)
     low = {n: np.full(v.shape, -np.inf) for n, v in start.items()}
     high = {n: np.full(v.shape, np.inf) for n, v in start.items()}
     for name, _, given in _choices("bounds", network, bounds):
@@ -83,7 +85,7 @@ def _scales(network, scale, dims):
     return {name: found[name] for name in dims}
 
 
-def _mask(name, key, given, shape):
+def _mask(name, owner, given, shape):
     try:
         found = np.asarray(given)
     except ValueError:  # lists of different lengths
@@ -93,14 +95,14 @@ def _mask(name, key, given, shape):
             f"mask of {name!r} must be an array of True (trained) and False, got "
             f"{given!r}."
         )
-    if found.ndim == 2 and isinstance(key, Synapses):
-        sizes = len(key.source), len(key.target)
+    if found.ndim == 2 and isinstance(owner, Synapses):
+        sizes = len(owner.source), len(owner.target)
         if found.shape != sizes:
             raise ValueError(
                 f"mask of {name!r}: a matrix must have the shape {sizes} (sources, "
                 f"targets), got {found.shape}."
             )
-        found = found[np.asarray(key.i), np.asarray(key.j)]
+        found = found[np.asarray(owner.i), np.asarray(owner.j)]
     if found.shape != shape:
         raise ValueError(
             f"mask of {name!r} must have the shape {shape}, one value each, got "

@@ -46,8 +46,8 @@ class Trainer:
         (one for each synapse).
     mask : dict, optional
         A connectome: True where a value is trained, False where it stays what it is;
-        an array of the variable's shape, or for `Synapses` given as an object a matrix
-        of the shape (sources, targets).
+        an array of the variable's shape, or for `Synapses` a matrix of the shape
+        (sources, targets).
     bounds : dict, optional
         ``(lowest, highest)`` with units; one of both can be None.
     scale : dict, optional
@@ -122,6 +122,7 @@ class Trainer:
         self._rule = RULES[optimizer](start.size, power=_POWER)
         self._optimizer = optimizer
         self._progress = Progress(start.copy(), start.copy())
+        self._validated = False
 
     @property
     def parameters(self):
@@ -160,7 +161,8 @@ class Trainer:
         validate : callable or list, optional
             What decides which parameters are `best`: ``validate(parameters)``, lower
             is better, or a list of batches ``(inputs, args)`` with their mean loss. By
-            default the mean loss since the last time.
+            default the mean loss since the last time. The best of an earlier call is
+            judged anew.
         every : int, optional
             Steps between validations; by default a hundredth of `steps`.
         report : {None, 'text', 'stdout', 'stderr'}
@@ -195,7 +197,7 @@ class Trainer:
         self._progress = descend(
             self._progress,
             lambda vector, number: self._gradient(vector, number, batches),
-            validation_loss(self.network, self.loss, validate, self._coordinates.split),
+            self._judge(validate),
             plan,
             self._coordinates.project,
             report=report,
@@ -213,7 +215,12 @@ class Trainer:
         Parameters
         ----------
         parameters : dict, optional
-            Values in base units; by default `best`.
+            Values, plain numbers in base units; by default `best`.
+
+        Raises
+        ------
+        ValueError, TypeError, DimensionMismatchError
+            If they are unknown, or have another shape or unit.
         """
         check_mapping("parameters", parameters)
         unknown = sorted(set(parameters or ()) - set(self.network.names))
@@ -223,6 +230,26 @@ class Trainer:
                 f"{list(self.network.names)}."
             )
         self.network.write_back(self.best if parameters is None else parameters)
+
+    def _judge(self, validate):
+        """What judges parameters: also the best so far, by the same loss."""
+        split, progress = self._coordinates.split, self._progress
+        judge = validation_loss(self.network, self.loss, validate, split)
+        unlike, self._validated = self._validated, judge is not None
+        if judge is None:
+            if unlike:  # means of batches say nothing of what was best before
+                progress.best_loss = np.inf
+            return None
+        known = []
+
+        def anew(vector):
+            if not known and progress.validation:
+                loss = judge(progress.best)
+                progress.best_loss = loss if np.isfinite(loss) else np.inf
+            known.append(True)
+            return judge(vector)
+
+        return anew
 
     def _gradient(self, vector, number, batches):
         inputs, args = check_batch(f"batches({number})", batches(number))
