@@ -89,9 +89,10 @@ class Batch:
 
     Called with points of shape (n, parameters), in the units of `PROBLEMS`, it gives
     the mean square differences (mV^2) from the traces of the true parameters.
+    `network` is the class of the network.
     """
 
-    def __init__(self, problem, n):
+    def __init__(self, problem, n, network=Network):
         self.problem, self.n = problem, n
         values = currents(problem) * nA
         self.trials, steps = values.shape
@@ -107,7 +108,7 @@ class Batch:
         for name, value in INITIAL[problem].items():
             setattr(self.group, name, value)
         self.monitor = StateMonitor(self.group, "v", record=True)
-        self.network = Network(self.group, self.monitor)
+        self.network = network(self.group, self.monitor)
         if spiking(problem):
             self.spikes = SpikeMonitor(self.group)
             self.network.add(self.spikes)

@@ -24,10 +24,12 @@ from brian2 import ms, mV, nA
 from scipy.optimize import differential_evolution
 
 from brian2_multiscale.gradients import GradientFitter, SpikeLikelihood, TraceLoss
+from brian2_multiscale.gradients.prepared import PreparedNetwork
 
 HERE = Path(__file__).parent
 TITLES = {"hh": "Hodgkin-Huxley, 4 parameters", "gif": "integrate-and-fire, 2"}
-# Without derivatives: 20 calls of 60 points
+# Without derivatives: 20 calls of 60 points, in networks that make their code once, as
+# those of fits by derivatives do: then it is the searches that are compared
 ROUNDS, POINTS = 20, 60
 
 
@@ -53,7 +55,7 @@ def by_derivatives(problem, seed, recording):
 
 
 def evolution(problem, seed):
-    batch = Batch(problem, POINTS)
+    batch = Batch(problem, POINTS, PreparedNetwork)
     low, high = PROBLEMS[problem]["low"], PROBLEMS[problem]["high"]
     found = differential_evolution(
         lambda x: batch(x.T),
@@ -72,7 +74,7 @@ def evolution(problem, seed):
 def cma_es(problem, seed):
     import cma
 
-    batch = Batch(problem, POINTS)
+    batch = Batch(problem, POINTS, PreparedNetwork)
     low, high = (np.array(PROBLEMS[problem][k]) for k in ("low", "high"))
     options = {"bounds": [0, 1], "popsize": POINTS, "seed": seed + 1, "verbose": -9}
     start = np.random.default_rng(seed).random(len(low))

@@ -189,7 +189,9 @@ def test_trained_network(tmp_path):
     name = "Wang_Lyu_Zhang_He_Wu_2024"
     output = run_script([ROOT / "examples" / "frompapers" / f"{name}.py"], tmp_path)
     # 20 updates on three cues; then Brian2 with the weights, right, and the same
-    assert rows(output, "right answers, seed 0")[0][0] > 0.6
+    for wiring in ("dense", "random", "distance"):
+        right, seconds = rows(output, f"{wiring}, seed 0")[0]
+        assert right > 0.6 and seconds > 0
     for way in ("Brian2, 10 trials", "C++ standalone, 40 trials"):
         in_brian, in_jax, equal = rows(output, way)[0]
         assert equal >= 0.98 and in_brian == pytest.approx(in_jax, abs=0.05)

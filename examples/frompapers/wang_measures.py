@@ -81,8 +81,8 @@ def draw(path, histories, weights, outputs, right, made, exc, online):
     Parameters
     ----------
     path : path-like
-    histories : dict of int to dict
-        Of the training, by seed.
+    histories : dict of str to dict
+        Of the training, by label.
     weights : dict of str to dict
         'first' and 'trained'.
     outputs : dict of str to ndarray
@@ -116,8 +116,8 @@ def draw(path, histories, weights, outputs, right, made, exc, online):
 
 
 def draw_learning(axes, histories, online):
-    for seed, history in histories.items():
-        axes[0].plot(history["loss"], lw=0.8, label=f"seed {seed}")
+    for label, history in histories.items():
+        axes[0].plot(history["loss"], lw=0.8, label=label)
     axes[0].axhline(np.log(2), color="0.7", ls=":")
     axes[0].set(xlabel="update", ylabel="cross entropy", ylim=(0, None))
     axes[0].set_title("Back through time", loc="left")

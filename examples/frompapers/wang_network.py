@@ -18,6 +18,9 @@ READOUT = "dy/dt = -y/(10*ms) : 1"
 LARGE, FEW = (160, 40), (40, 10)
 #: Synapses that keep Dale's law; those of the readout need not
 POSITIVE = ("w_in", "w_exc", "w_inh")
+#: Recurrent synapses: of all pairs; of some at random; excitatory ones of near neurons
+WIRINGS = ("dense", "random", "distance")
+CHANCE, REACH = 0.1, 20
 
 
 def kaiming(random, scale, sources, targets):
@@ -40,7 +43,21 @@ def first_weights(seed, inputs, exc, inh):
     return drawn | {name: np.abs(drawn[name]) for name in POSITIVE}
 
 
-def make_network(seed, task, size=LARGE, spikes=None):
+def thin_out(seed, matrices, wiring):
+    """Not a number where there is no synapse; numbers and weights as in the paper."""
+    random = np.random.default_rng([seed, 2])
+    for name in ("w_exc", "w_inh") if wiring != "dense" else ():
+        before, after = np.indices(matrices[name].shape)
+        chance = CHANCE
+        if (wiring, name) == ("distance", "w_exc"):
+            chance = np.exp(-0.5 * ((before - after) / REACH) ** 2)
+        else:
+            matrices[name] /= np.sqrt(CHANCE)  # fewer sources of each neuron
+        matrices[name][random.random(before.shape) >= chance] = np.nan
+    return matrices
+
+
+def make_network(seed, task, size=LARGE, spikes=None, wiring="dense"):
     """
     The network, not yet trained.
 
@@ -54,6 +71,8 @@ def make_network(seed, task, size=LARGE, spikes=None):
     spikes : ndarray, optional
         Input, (trials, steps, inputs): trials follow each other, all begin at rest.
         Without it inputs are silent, and given anew when the network is trained.
+    wiring : {'dense', 'random', 'distance'}
+        Of the recurrent synapses.
 
     Returns
     -------
@@ -64,7 +83,8 @@ def make_network(seed, task, size=LARGE, spikes=None):
     made = SimpleNamespace(task=task, duration=task.steps * ms)
     made.source = input_of(task, spikes)
     made.cells, made.readout = make_cells(seed, sum(size))
-    made.synapses = connect(made, first_weights(seed, task.inputs, *size), size[0])
+    matrices = thin_out(seed, first_weights(seed, task.inputs, *size), wiring)
+    made.synapses = connect(made, matrices, size[0])
     parts = [made.source, made.cells, made.readout, *made.synapses.values()]
     if spikes is not None:
         made.duration *= len(spikes)
@@ -102,7 +122,7 @@ def make_cells(seed, number):
 
 
 def connect(made, matrices, exc):
-    """Everything with everything."""
+    """Neurons by matrices of weights."""
     ways = {
         "w_in": (made.source, made.cells, "g_e"),
         "w_exc": (made.cells[:exc], made.cells, "g_e"),
@@ -113,9 +133,9 @@ def connect(made, matrices, exc):
     for name, (before, after, variable) in ways.items():
         on_pre = f"{variable}_post += w"
         synapses[name] = Synapses(before, after, "w : 1", on_pre=on_pre, name=name)
-        i, j = np.indices(matrices[name].shape).reshape(2, -1)
+        i, j = np.nonzero(np.isfinite(matrices[name]))
         synapses[name].connect(i=i, j=j)
-        synapses[name].w = matrices[name].ravel()
+        synapses[name].w = matrices[name][i, j]
     return synapses
 
 

@@ -183,10 +183,10 @@ def fit_neurons(path, short):
     """
     print("Fits of single neurons: mV^2, simulations, CPU s (code included once)")
     rows = {}
-    for name, starts in (("Hodgkin-Huxley", 20), ("integrate-and-fire", 6)):
+    for name in PROBLEMS:
         fitter = make_fitter(name)
         for seed in range(1 if short else 5):
-            ours = by_derivatives(name, fitter, seed, 6 if short else starts)
+            ours = by_derivatives(name, fitter, seed, starts=6 if short else 20)
             _collect(rows, name, "derivatives", ours)
             for factor in () if short else (1, 5):
                 budget = factor * ours["evaluations"]
@@ -200,7 +200,9 @@ def fit_neurons(path, short):
 
 def _collect(rows, name, method, found):
     rows.setdefault(name, {}).setdefault(method, []).append(found)
-    values = ", ".join(f"{n} = {v}" for n, v in found["values"].items())
+    values = ", ".join(
+        f"{n} = {v.in_best_unit(precision=5)}" for n, v in found["values"].items()
+    )
     print(
         f"  {name:<20}{method:<18}{found['mV^2']:10.3g}{found['evaluations']:6d}"
         f"{found['cpu']:8.1f}  {values}",
@@ -225,9 +227,9 @@ def _draw(path, rows):
             title=name,
             xlabel="simulations",
             ylabel="difference of the traces (mV$^2$)",
-            xscale="log",
             yscale="log",
         )
-    axes[0].legend(frameon=False, loc="center left")
+        ax.set_xlim(0, None)
+    axes[0].legend(frameon=False, loc="center right")
     figure.savefig(path, dpi=150)
     plt.close(figure)
