@@ -11,6 +11,7 @@ from brian2.equations.equations import Equations
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
     DimensionMismatchError,
     get_dimensions,
     get_unit,
@@ -119,9 +120,15 @@ def check_numbers(name, value, unit=1, kind=None):
         ) from error
     # As everywhere in Brian2, zero has any unit
     if wanted is not None and found is not wanted and np.any(array):
-        kind = f"be {kind}" if kind else f"have the unit {get_unit(wanted)!r}"
-        raise DimensionMismatchError(f"{name} must {kind}, got {_short(value)}", found)
+        asked = f"be {kind}" if kind else _unit_asked(wanted)
+        raise DimensionMismatchError(f"{name} must {asked}, got {_short(value)}", found)
     return array.astype(float)
+
+
+def _unit_asked(dim):
+    if dim is DIMENSIONLESS:  # Brian2 would call it radian
+        return "be a number without unit"
+    return f"have the unit {get_unit(dim)!r}"
 
 
 def _short(value):

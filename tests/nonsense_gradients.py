@@ -168,7 +168,7 @@ def _result():
     return _fitter().fit(n_starts=1, steps=1, **_bounds)
 
 
-@entry(N=whole(1))
+@entry(N=whole(1, "none"))
 def fit_result_script(N):
     _result().script(N)
 
@@ -264,7 +264,7 @@ def population_derivatives_simulate(**kwds):
 
 
 @entry(
-    target=Argument(np.ones((20, 1)), open=("wrong unit",)),
+    target=Argument(np.ones((20, 1))),
     importance=Argument(None, ("none",), open=("fraction", "huge", "wrong unit")),
     n_starts=whole(1),
     steps=whole(1),

@@ -131,7 +131,11 @@ def _small(n=3, sign=None, feedback="symmetric", late=False, **kwds):
     rec.run_regularly("v = 0", dt=10 * ms)
     out.run_regularly("y = 0", dt=10 * ms)
     weights = np.random.default_rng(3).uniform(0.2, 1, (5, n))
-    s_in = eprop_models.connected("given_on", given, rec, "v_post += w", weights)
+    # The same whichever sign the weights have
+    factor = -1 if sign == "-" else 1
+    s_in = eprop_models.connected(
+        "given_on", given, rec, f"v_post += {factor}*w", factor * weights
+    )
     s_out = eprop_models.connected("read", rec, out, "y_post += w", weights[:n, :1])
     signs = {s_in: sign} if sign else None
     way = [] if isinstance(feedback, str) else [feedback(s_out)]
@@ -210,6 +214,22 @@ def test_signs_are_kept(sign):
     network.run(40 * ms)
     kept = np.array(s_in.w[:]) * (1 if sign == "+" else -1)
     assert kept.min() == 0
+
+
+def test_weights_have_their_sign_at_the_start():
+    network, _, s_in, _ = _small(lr=0.01, trial=10 * ms, sign="+")
+    s_in.w[3] = -0.5
+    error = _error_of(lambda: network.run(1 * ms))
+    assert isinstance(error, ValueError)
+    assert re.search("1 of 15 weights 'w' of 'given_on'.*'[+]'.*-0.5", str(error))
+    s_in.w[3] = 0  # a later run may find out
+    network.run(1 * ms)
+
+
+def test_a_batch_is_made_of_whole_trials():
+    for update_every in (15 * ms, 5 * ms):
+        with pytest.raises(ValueError, match="update_every must be a multiple of tri"):
+            _small(lr=0.01, trial=10 * ms, update_every=update_every)
 
 
 # -- what goes back ------------------------------------------------------------------

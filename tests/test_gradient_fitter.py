@@ -1,5 +1,6 @@
 """Fits of equation strings: derivatives, searches, refusals."""
 
+import gc
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -8,12 +9,19 @@ from brian2 import (
     Equations,
     Hz,
     Mohm,
+    Network,
     NeuronGroup,
+    SpikeGeneratorGroup,
+    SpikeMonitor,
+    StateMonitor,
+    Synapses,
+    check_units,
     get_device,
     ms,
     mV,
     nA,
     nS,
+    pA,
     prefs,
     second,
     set_device,
@@ -39,9 +47,12 @@ from brian2_multiscale.gradients import (
     Param,
     SpikeLikelihood,
     TraceLoss,
+    with_derivatives,
 )
 from brian2_multiscale.gradients.fitting.running import simulation_of
+from brian2_multiscale.gradients.prepared import PreparedNetwork
 from brian2_multiscale.kinetics.differentiation import NotDifferentiableError
+from brian2_multiscale.numerics.standard_errors import standard_errors
 
 HH_BOUNDS = {
     "gl": Param(1e-4 * uS, 0.1 * uS, scale="log"),
@@ -193,6 +204,194 @@ def test_spikes_that_arrive():
         assert_allclose(float(found.params[name]), float(value), rtol=1e-5)
 
 
+@pytest.fixture
+def numpy_target():
+    before = prefs.codegen.target
+    prefs.codegen.target = "numpy"
+    yield
+    prefs.codegen.target = before
+
+
+KICKED = """dv/dt = (drive - v)/tau : 1{flag}
+du/dt = -u/(3*ms) : 1
+tau : second
+drive : 1
+w : 1
+"""
+KICKED_VALUES = {"tau": 20 * ms, "drive": 0.5, "w": 0.45}
+KICKED_BOUNDS = {"tau": [18, 22] * ms, "drive": [0.45, 0.55], "w": [0.44, 0.46]}
+HELD = " (unless refractory)"
+
+
+def _kicked(flag, refractory, times, trace=(0,) * 80, reset="v = 0", **others):
+    return GradientFitter(
+        KICKED.format(flag=flag),
+        dt=0.5 * ms,
+        method="euler",
+        threshold="v > 1",
+        reset=reset,
+        refractory=refractory,
+        on_pre="v += w; u += v",
+        input={"pre": [times]},
+        output={"v": np.array(trace), **others},
+    )
+
+
+def _as_synapses(flag, refractory, times, values):
+    """The same in a network of Brian2."""
+    source = SpikeGeneratorGroup(1, [0] * len(times), times, dt=0.5 * ms)
+    group = NeuronGroup(
+        1,
+        KICKED.format(flag=flag),
+        threshold="v > 1",
+        reset="v = 0",
+        refractory=refractory,
+        method="euler",
+        dt=0.5 * ms,
+        namespace={"ms": ms},
+    )
+    for name, value in values.items():
+        setattr(group, name, value)
+    links = Synapses(source, group, on_pre="v_post += w_post; u_post += v_post")
+    links.connect()
+    monitor = StateMonitor(group, ["v", "u"], record=True)
+    spikes = SpikeMonitor(group)
+    Network(source, group, links, monitor, spikes).run(40 * ms)
+    return np.array(monitor.v), np.array(monitor.u), np.array(spikes.t)
+
+
+@pytest.mark.parametrize(
+    ("flag", "refractory", "drive", "times"),
+    [
+        (HELD, 5 * ms, 0.5, [5, 6, 7, 8, 9, 20, 21, 22, 30]),
+        ("", 5 * ms, 0.5, [5, 6, 7, 8, 9, 20, 21, 22, 30]),
+        ("", False, 2, [5, 13.5, 14, 14.5]),  # also in the step of a spike
+        (HELD, 5 * ms, 2, [13.5, 14, 33, 33.5]),
+    ],
+)
+def test_spikes_arrive_as_in_synapses(numpy_target, flag, refractory, drive, times):
+    """Before the reset, and without effect on what stands still."""
+    values, times = {**KICKED_VALUES, "drive": drive}, times * ms
+    v, u, spikes = _as_synapses(flag, refractory, times, values)
+    found = _kicked(flag, refractory, times).simulate(**values)
+    assert_allclose(found["v"], v, atol=1e-12)
+    assert_allclose(np.array(found["spikes"][0]), spikes, atol=1e-12)
+    assert len(spikes) > 1
+    # The same with derivatives
+    fitter = _kicked(flag, refractory, times, v, u=u)
+    model, _ = fitter._model(KICKED_BOUNDS)
+    point = [[float(x) for x in values.values()]]
+    assert simulation_of(model, TraceLoss(), 1)(point)[0] < 1e-24
+
+
+def test_spikes_arrive_where_a_threshold_resets_nothing(numpy_target):
+    values = {**KICKED_VALUES, "drive": 2}
+    fitter = _kicked("", False, [13.5, 14, 20] * ms, reset=None)
+    v = fitter.simulate(**values)["v"]
+    fitter = _kicked("", False, [13.5, 14, 20] * ms, np.array(v), reset=None)
+    model, _ = fitter._model(KICKED_BOUNDS)
+    point = [[float(x) for x in values.values()]]
+    assert simulation_of(model, TraceLoss(), 1)(point)[0] < 1e-24
+
+
+@pytest.mark.parametrize(("flag", "refractory"), [(HELD, 5 * ms), ("", False)])
+def test_derivatives_of_spikes_that_arrive(numpy_target, flag, refractory):
+    """They fire the neuron, come while it is refractory, and when it is reset."""
+    times = [3, 4, 7, 7.5, 8, 12, 20, 21, 30] * ms
+    reset = {"spikes": [[7.5, 15, 21] * ms]}  # as recorded
+    trace = 0.5 + 0.3 * np.sin(np.arange(80))
+    fitter = _kicked(flag, refractory, times, trace, **reset, u=trace)
+    assert len(fitter.simulate(**KICKED_VALUES)["spikes"][0]) > 1
+    losses = [TraceLoss(), TraceLoss(forced=True), SpikeLikelihood(width=0.3)]
+    for loss in losses:
+        pairs = fitter.check_gradient(seed=1, loss=loss, **KICKED_BOUNDS)
+        _assert_gradient(pairs, 1e-6)
+
+
+@pytest.mark.parametrize(("flag", "refractory"), [(HELD, 5 * ms), ("", False)])
+def test_a_spike_that_arrives_at_the_reset_hides_no_derivative(
+    numpy_target, flag, refractory
+):
+    """It changes nothing, so that the own spike moves as without it."""
+    values = {**KICKED_VALUES, "drive": 2}
+    at = _kicked(flag, refractory, [] * ms).simulate(**values)["spikes"][0][1:2]
+    model = KICKED_BOUNDS | {"drive": [1.9, 2.1]}
+    found = []
+    for times in ([] * ms, at):
+        fitter = _kicked(flag, refractory, times, 0.3 * np.cos(np.arange(80)))
+        simulation = simulation_of(fitter._model(model)[0], TraceLoss(), 1)
+        found.append(simulation([[float(x) for x in values.values()]]))
+    alone, together = found
+    assert np.abs(alone[1][0, :2]).min() > 0
+    for one, other in zip(alone, together, strict=True):
+        assert_allclose(one, other, rtol=1e-12)
+
+
+@with_derivatives("1/cosh(x)**2")
+@check_units(x=1, result=1)
+def squash(x):
+    return np.tanh(x)
+
+
+SQUASHED = """dv/dt = (drive*mV - v)/(10*ms) : volt
+y = {f}(k*v/(10*mV)) : 1
+drive : 1
+k : 1
+"""
+
+
+def _squashed(f, **changes):
+    given = {
+        "dt": 0.1 * ms,
+        "method": "euler",
+        "threshold": f"v > 30*mV*{f}(k)",
+        "reset": f"v = 5*mV*{f}(k*v/(20*mV))",
+        "output": {"y": np.cos(np.arange(200)), "spikes": [[3, 8, 15] * ms]},
+        "param_init": {"v": f"2*mV*{f}(k)"},
+        "namespace": {"squash": squash, "table": changes.pop("table", None)},
+    }
+    return GradientFitter(SQUASHED.format(f=f), **{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    "loss", [TraceLoss(), TraceLoss(forced=True), SpikeLikelihood(width=5 * mV)]
+)
+def test_functions_with_derivatives_everywhere(numpy_target, loss):
+    """In an output, the threshold, the reset, and a value at the beginning."""
+    bounds = {"drive": [20, 30], "k": [0.4, 0.8]}
+    ours, known = (
+        _squashed(f).check_gradient(seed=1, loss=loss, **bounds)
+        for f in ("squash", "tanh")
+    )
+    for name, (value, difference) in ours.items():
+        assert_allclose(value, known[name][0], rtol=1e-9)
+        if loss != TraceLoss():
+            assert_allclose(value, difference, rtol=1e-5)
+
+
+def test_derivatives_that_are_functions_themselves(numpy_target):
+    from brian2_multiscale import TableFunction
+
+    table = TableFunction("tanh(x)", x=(-3, 3, 300), name="table_in_threshold")
+    fitter = _squashed("table", table=table)
+    found = fitter.check_gradient(
+        seed=1, loss=SpikeLikelihood(width=5 * mV), drive=[20, 30], k=[0.4, 0.8]
+    )
+    _assert_gradient(found, 1e-3)
+
+
+def test_an_unknown_derivative_is_said_as_such(numpy_target):
+    @check_units(x=1, result=1)
+    def other(x):
+        return np.tanh(x)
+
+    fitter = GradientFitter(
+        "dv/dt = (other(k) - v)/second : 1\nk : 1", dt=1 * ms, output={"v": [0, 1]}
+    )
+    with pytest.raises(NotDifferentiableError, match="with_derivatives"):
+        fitter.fit(k=[0, 1], n_starts=1)
+
+
 # Searches
 
 
@@ -256,6 +455,99 @@ def test_errors_are_those_of_linear_regression():
     assert_allclose(found.params["k"], 2 + 0.1 * noise.mean(), rtol=1e-6)
     expected = 0.1 * noise.std(ddof=1) / np.sqrt(2000)
     assert_allclose(found.standard_errors["k"], expected, rtol=1e-6)
+
+
+def test_errors_with_several_variables(numpy_target):
+    """Each has noise of its own, which weights do not change."""
+    rng, n = np.random.default_rng(3), 400
+    x, y = 2 + 0.1 * rng.normal(size=n), 6 + 0.9 * rng.normal(size=n)
+    fitter = GradientFitter(
+        "dz/dt = 0*z/second : 1\nx = k + z : 1\ny = 3*k + z : 1\nk : 1",
+        dt=1 * ms,
+        method="euler",
+        output={"x": x, "y": y},
+    )
+    found = fitter.fit(
+        n_starts=1, seed=0, k=[1, 3], loss=TraceLoss(scale={"x": 0.5, "y": 2})
+    )
+    weights = np.array([1 / 0.5**2, 9 / 2**2])  # per squared change of k
+    variances = np.array([x.var(ddof=1), y.var(ddof=1) / 9]) / n
+    expected = np.sqrt(weights**2 @ variances) / weights.sum()
+    assert_allclose(found.standard_errors["k"], expected, rtol=2e-3)
+
+
+def test_errors_after_a_polish_are_those_of_its_end(numpy_target):
+    given = {
+        "dt": 0.5 * ms,
+        "threshold": "v > 15*mV",
+        "reset": "v = 0*mV",
+        "method": "euler",
+    }
+    model = "dv/dt = (E - v)/tau : volt\ntau : second\nE : volt"
+    made = GradientFitter(model, output={"v": np.zeros(100) * mV}, **given).simulate(
+        tau=10 * ms, E=20 * mV
+    )
+    fitter = GradientFitter(model, output=made, **given)
+    bounds = {"tau": [5, 40] * ms, "E": [16, 30] * mV}
+    loss = SpikeLikelihood(width=3 * mV)
+    found = fitter.fit(
+        loss=loss, polish=TraceLoss(), n_starts=2, seed=0, steps=6, **bounds
+    )
+    simulation = simulation_of(fitter._model(bounds)[0], loss, 1)
+    _, _, matrix = simulation([[float(found.params[n]) for n in bounds]])
+    expected = standard_errors(matrix[0], simulation.summands[0].noise(0, 0))
+    errors = [float(found.standard_errors[n]) for n in bounds]
+    assert_allclose(errors, expected, rtol=1e-6)
+
+
+def test_a_parameter_without_influence_has_no_error_alone(numpy_target):
+    fitter = GradientFitter(
+        "dx/dt = (k - x)/(5*ms) : 1\nk : 1\nunused : 1",
+        dt=1 * ms,
+        method="euler",
+        output={"x": np.linspace(0, 1, 20)},
+    )
+    errors = fitter.fit(n_starts=2, seed=0, k=[0, 2], unused=[0, 1]).standard_errors
+    assert errors["k"] > 0 and np.isnan(errors["unused"])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "width"), [("v/mV > 15", 3), ("k*v > 15*mV", 3 * mV)]
+)
+def test_the_width_has_the_unit_of_the_distance(numpy_target, threshold, width):
+    fitter = _ticking(threshold=threshold, param_init={"k": 1})
+    expected = _ticking(param_init={"k": 1}).evaluate(
+        tau=10 * ms, loss=SpikeLikelihood(3 * mV)
+    )
+    found = fitter.evaluate(tau=10 * ms, loss=SpikeLikelihood(width))
+    assert_allclose(found, expected, rtol=1e-9)
+    wrong = 3 * mV if isinstance(width, int) else 3
+    with pytest.raises(DimensionMismatchError, match="width"):
+        fitter.evaluate(tau=10 * ms, loss=SpikeLikelihood(wrong))
+
+
+def test_the_last_of_several_widths_counts(numpy_target):
+    fitter, loss = _ticking(param_init={"k": 1}), SpikeLikelihood([3, 1] * mV)
+    found = fitter.fit(loss=loss, tau=[5, 40] * ms, n_starts=2, seed=0, steps=4)
+    last = fitter.evaluate(loss=SpikeLikelihood(1 * mV), **found.params)
+    assert_allclose(fitter.evaluate(loss=loss, **found.params), last)
+    assert_allclose(found.loss, last)
+
+
+def _ticking(trains=((10, 25, 43),), **changes):
+    """Spikes alone."""
+    given = {
+        "dt": 0.5 * ms,
+        "output": {"spikes": [list(times) * ms for times in trains]},
+        "duration": 50 * ms,
+        "threshold": "v > 15*mV",
+        "reset": "v = 0*mV",
+        "method": "exact",
+    }
+    model = "dv/dt = (20*mV - v)/tau : volt\ntau : second\nT : second\nk : 1"
+    given |= changes
+    given["param_init"] = {"T": 5 * ms, "k": 1, **given.get("param_init", {})}
+    return GradientFitter(model, **given)
 
 
 def test_a_table_in_the_equations():
@@ -530,6 +822,119 @@ def test_what_is_not_finite_is_named():
         fitter.fit(n_starts=2, seed=0, k=[1, 2])
 
 
+@pytest.mark.parametrize("period", ["T", "T/k", "2*T - 1*ms"])
+def test_recorded_spikes_within_a_period_with_a_name(period):
+    fitter = _ticking([(10, 12, 30), (10, 30)], refractory=period)
+    with pytest.raises(ValueError, match=r"'spikes'\]\[0\] has spikes 2. ms apart"):
+        fitter.evaluate(tau=10 * ms)
+    fitter = _ticking(
+        [(10, 12, 30), (10, 30)],
+        refractory=period,
+        param_init={"T": [1, 5] * ms},
+    )
+    assert np.isfinite(fitter.evaluate(tau=10 * ms))
+
+
+INDEXED = "dv/dt = ({x} - v)/tau : volt\ntau : second"
+
+
+@pytest.mark.parametrize(
+    ("x", "changes"),
+    [
+        ("10*mV*(1 + i)", {}),
+        ("stim(t, i)", {}),
+        ("10*mV/N", {}),
+        ("mV", {"threshold": "v > i*mV"}),
+        ("mV", {"threshold": "v > 9*mV", "reset": "v = i*mV"}),
+        ("mV", {"on_pre": "v += i*mV", "input": {"pre": [5] * ms}}),
+        ("mV", {"param_init": {"v": "i*mV"}}),
+    ],
+)
+def test_indices_of_neurons_are_refused(x, changes):
+    """They would make each start another model."""
+    with pytest.raises(ValueError, match=r"uses '[iN]'.*input="):
+        GradientFitter(
+            INDEXED.format(x=x), dt=1 * ms, output={"v": np.zeros(9) * mV}, **changes
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "error", "message"),
+    [
+        ("Iext", 1 * mV, ValueError, r"\['Iext'\].*looks up \['I'\]"),
+        ("I", 1 * pA, DimensionMismatchError, r"input\['I'\].*'amp'.*'volt'"),
+        ("I", 1, DimensionMismatchError, r"input\['I'\].*'1'.*'volt'"),
+    ],
+)
+def test_inputs_that_do_not_fit_the_model(name, values, error, message):
+    with pytest.raises(error, match=message):
+        GradientFitter(
+            INDEXED.format(x="I"),
+            dt=1 * ms,
+            input={name: np.ones(9) * values},
+            output={"v": np.zeros(9) * mV},
+            namespace={"I": 1 * mV},
+        )
+
+
+def test_a_unit_of_an_input_in_a_product_is_found():
+    with pytest.raises(DimensionMismatchError, match=r"input\['I'\].*'volt'.*'amp'"):
+        GradientFitter(
+            "dv/dt = (R*I - v)/tau : volt\nR : ohm\ntau : second",
+            dt=1 * ms,
+            input={"I": np.ones(9) * mV},
+            output={"v": np.zeros(9) * mV},
+        )
+
+
+def test_units_that_no_input_mends_are_named():
+    with pytest.raises(DimensionMismatchError, match="The equation of 'v'"):
+        GradientFitter(
+            "dv/dt = v/tau : volt\ntau : volt", dt=1 * ms, output={"v": [0, 1] * mV}
+        )
+
+
+def test_names_that_run_together(numpy_target):
+    sums = """dx/dt = (E + K_b + E_K*b - x)/(5*ms) : 1
+              E : 1
+              K_b : 1
+              E_K : 1
+              b : 1"""
+    fitter = GradientFitter(
+        sums, dt=1 * ms, method="euler", output={"x": np.arange(5.0)}
+    )
+    bounds = {n: [1, 2] for n in ("E", "K_b", "E_K", "b")}
+    _assert_gradient(fitter.check_gradient(seed=0, **bounds), 1e-6)
+    model = "dv/dt = (th_a - v)/ms : 1\ndv_th/dt = (a - v_th)/ms : 1\nth_a : 1\na : 1"
+    fitter = GradientFitter(
+        model, dt=1 * ms, output={"v": np.zeros(5)}, namespace={"ms": ms}
+    )
+    with pytest.raises(ValueError, match="'S_v_th_a'.*'v' by 'th_a'.*'v_th' by 'a'"):
+        fitter.fit(th_a=[0, 1], a=[0, 1])
+
+
+def test_a_derivative_that_is_not_finite_is_named(numpy_target):
+    fitter = GradientFitter(
+        "dc/dt = (1 - c)/(10*ms) : 1\ny = a*c**n : 1\nn : 1\na : 1",
+        dt=0.5 * ms,
+        output={"y": np.linspace(0, 1, 20)},
+    )
+    with pytest.raises(
+        FloatingPointError, match=r"derivative by \['n', 'a'\].*param_init"
+    ):
+        fitter.fit(n=[1, 5], a=[0, 2], n_starts=2)
+
+
+def test_a_duration_that_is_not_that_of_the_traces():
+    with pytest.raises(ValueError, match="duration=3. s.*50 time steps"):
+        GradientFitter(
+            "dv/dt = -v/tau : 1\ntau : second",
+            dt=1 * ms,
+            output={"v": np.zeros(50)},
+            duration=3 * second,
+        )
+
+
 # The same by JAX
 
 
@@ -559,6 +964,25 @@ def test_reverse_mode_between_recorded_spikes(gif_data):
         assert_allclose(found.params[name] / GIF_VALUES[name], 1, rtol=1e-6)
 
 
+def test_errors_of_several_variables_by_jax(numpy_target):
+    pytest.importorskip("jax")
+    rng = np.random.default_rng(2)
+    fitter = GradientFitter(
+        "dx/dt = (k - x)/tau : 1\ny = 3*x : 1\nk : 1\ntau : second",
+        dt=1 * ms,
+        method="euler",
+        output={n: rng.normal(size=20) + np.arange(20) for n in ("x", "y")},
+    )
+    ours, other = (
+        fitter.fit(
+            n_starts=1, seed=0, steps=5, backend=b, k=[5, 50], tau=[5, 40] * ms
+        ).standard_errors
+        for b in ("brian2", "jax")
+    )
+    for name, value in ours.items():
+        assert_allclose(float(value), float(other[name]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("loss", [SpikeLikelihood(), TraceLoss()])
 def test_what_jax_cannot_do_is_said(gif_data, loss):
     with pytest.raises(NotDifferentiableError, match="backend='brian2'"):
@@ -569,15 +993,24 @@ def test_what_jax_cannot_do_is_said(gif_data, loss):
 
 
 def _sums(data):
-    """Loss, gradient and matrix of three points, for two losses."""
-    fitter = _gif(data, param_init={"v": -70 * mV, "vth": -50 * mV, "tau": 20 * ms})
+    """Loss, gradient and matrix of three points, for two losses, and one by one."""
+    currents, v, trains = data
+    fitter = _gif(
+        data,
+        param_init={"v": -70 * mV, "vth": -50 * mV, "tau": 20 * ms},
+        input={"I": currents, "pre": trains},
+        on_pre="I1 += 0.05*nA*(1 - v/volt); v += 1*mV",
+        output={"v": v, "vth": 0.5 * v, "spikes": trains},
+    )
     bounds = {"R": [18, 22] * Mohm, **GIF_BOUNDS}
     model, box = fitter._model(bounds)
     points = box.values(box.starts(3, 0))
     found = []
     for loss in (SpikeLikelihood(), TraceLoss(t_start=5 * ms)):
-        found += simulation_of(model, loss, 3)(points)
-    return found
+        simulation = simulation_of(model, loss, 3)
+        found += simulation(points)
+    simulation.summands = simulation.summands[1:]
+    return [*found, *simulation(points)]
 
 
 @pytest.mark.standalone
@@ -604,3 +1037,25 @@ def test_a_fit_in_cpp_leaves_the_device_empty(gif_data):
     NeuronGroup(1, "v : 1", name="made_already")
     with pytest.raises(RuntimeError, match="Fit first"):
         fitter.fit(n_starts=2, seed=0, steps=3, **GIF_BOUNDS)
+
+
+def test_runs_do_not_collect_garbage():
+    """Brian2 does so at every run; what there is, is frozen meanwhile only."""
+    network = PreparedNetwork(NeuronGroup(1, "v : 1"))
+    network.run(0 * ms, namespace={})
+    frozen = []
+
+    def watch(phase, info):
+        if (phase, info["generation"]) == ("start", 2):
+            frozen.append(gc.get_freeze_count())
+
+    gc.unfreeze()  # what conftest.py has frozen
+    gc.callbacks.append(watch)
+    try:
+        network.run(1 * ms, namespace={})
+        after = gc.get_freeze_count()
+    finally:
+        gc.callbacks.remove(watch)
+        gc.freeze()
+    assert len(frozen) == 1 and frozen[0] > 1000
+    assert after == 0

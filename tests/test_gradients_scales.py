@@ -10,12 +10,15 @@ from brian2 import (
     Equations,
     Function,
     Hz,
+    Network,
     NeuronGroup,
+    StateMonitor,
     check_units,
     implementation,
     ms,
     mV,
     nS,
+    prefs,
     second,
 )
 from brian2.units.fundamentalunits import get_dimensions
@@ -23,9 +26,10 @@ from gradient_checks import assert_derivatives
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.integrate import simpson
 from targets import assert_targets_agree, run_on_targets
 
-from brian2_multiscale import TableFunction, tabulate
+from brian2_multiscale import KineticScheme, TableFunction, tabulate
 from brian2_multiscale.codegen.lookup import LookupFunction
 from brian2_multiscale.codegen.slopes import Slopes
 from brian2_multiscale.codegen.straightline import parse_expression, symbol
@@ -260,6 +264,110 @@ def test_plasticity_in_the_fitter_of_neurons():
         assert found == pytest.approx(expected, rel=1e-5), name
 
 
+COUPLED = """
+dx/dt = (1 - x - y)/tau_rec : 1 (event-driven)
+dy/dt = -y/tau_in : 1 (event-driven)
+tau_rec : second
+tau_in : second
+U : 1
+"""
+
+
+@pytest.mark.parametrize("tau", [50, 100 * (1 - 1e-9), 100, 100 * (1 + 1e-4)])
+def test_variables_that_act_on_each_other_may_have_equal_rates(tau):
+    """Which a formula with differences of rates would divide by."""
+    model = ReleaseDerivatives(
+        COUPLED,
+        "y += U*x; x -= U*x; g_post += U*x",
+        [[0, 20, 50, 51, 400] * ms, [5, 5.001] * ms],
+        {"tau_rec": 100 * ms, "tau_in": tau * ms, "U": 0.5},
+    )
+    assert_derivatives(model, 1e-8)
+    assert_allclose(model.simulate()[0][1], _by_hand(tau, 0.5), rtol=1e-12)
+
+
+def _by_hand(tau, U):
+    """The second amplitude, after 20 ms, by the integral over what is inactive."""
+    t = np.linspace(0, 20, 2001)
+    inactive = U * np.exp(-t / tau) * np.exp(-(20 - t) / 100) / 100
+    lost = np.exp(-20 / 100) * U + simpson(inactive, x=t)
+    # on_pre releases U times what x has become by the statement before
+    return U * (1 - U) * (1 - lost)
+
+
+def test_plasticity_without_variables():
+    model = ReleaseDerivatives(
+        "A : siemens", "g_post += 2*A", [1, 2] * ms, {"A": 1 * nS}
+    )
+    amplitudes, slopes = model.simulate()
+    assert_allclose(amplitudes, [2e-9, 2e-9])
+    assert_allclose(slopes, [[2], [2]])
+
+
+def test_amplitudes_have_a_unit():
+    model = ReleaseDerivatives(STP, ON_PRE, TRAINS, VALUES)
+    given = {"n_starts": 1, "steps": 2, "seed": 0, "A": [1, 5] * nS}
+    data = model.simulate()[0]
+    with pytest.raises(DimensionMismatchError, match="target must be data.*siemens"):
+        model.fit(data * mV, **given)
+    losses = [model.fit(d, **given).loss for d in (data, data / nS * nS)]
+    assert losses[0] == losses[1]
+    # Strings that do not say which unit they have
+    model = "A : siemens\nn : 1"
+    power = ReleaseDerivatives(model, "g_post += A**n", [1] * ms, {"A": 2 * nS, "n": 1})
+    assert power.result_dimension is None
+    assert np.isfinite(power.fit([1] * nS, n_starts=1, steps=1, n=[1, 3]).loss)
+
+
+def test_the_script_of_plasticity_is_refused():
+    model = ReleaseDerivatives(STP, ON_PRE, TRAINS, VALUES)
+    result = model.fit(model.simulate()[0], n_starts=1, steps=1, U=[0.1, 0.9])
+    with pytest.raises(ValueError, match="model.simulate.result.params"):
+        result.script()
+
+
+@pytest.fixture
+def on_numpy():
+    before = prefs.codegen.target
+    prefs.codegen.target = "numpy"
+    yield
+    prefs.codegen.target = before
+
+
+@pytest.mark.usefixtures("on_numpy")
+def test_the_script_of_a_receptor_runs():
+    scheme = KineticScheme("C <-> O : k_on*glu, k_off")
+    given = {
+        "dt": 0.1 * ms,
+        "method": "kinetic",
+        "input": {"glu": np.ones(30)},
+        "param_init": {"C": 1, "k_off": 200 * Hz},
+    }
+    model = scheme.equations + "k_on : Hz\nk_off : Hz"
+    blank = GradientFitter(model, output={"O": np.zeros(30)}, **given)
+    opened = blank.simulate(k_on=300 * Hz)["O"]
+    fitter = GradientFitter(model, output={"O": opened}, **given)
+    code = fitter.fit(n_starts=1, target=1e-12, k_on=[100, 900] * Hz).script()
+    assert "from brian2_multiscale import *" in code
+    names = {}
+    exec(code, names)
+    group = names["group"]
+    group.glu = 1
+    monitor = StateMonitor(group, "O", record=True)
+    Network(group, monitor).run(3 * ms)
+    assert_allclose(monitor.O[0], opened[0], atol=1e-6)
+    assert opened.max() > 0.3
+    # Methods of Brian2 need Brian2 only
+    plain = GradientFitter(
+        "dv/dt = -v/tau : 1\ntau : second",
+        dt=0.1 * ms,
+        output={"v": np.linspace(1, 0.5, 9)},
+        param_init={"v": 1},
+    )
+    code = plain.fit(n_starts=1, steps=1, tau=[1, 5] * ms).script()
+    assert "brian2_multiscale" not in code
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -332,6 +440,45 @@ def test_a_tabulated_synapse_is_found_again(tables):
     )
     for name, value in truth.items():
         assert float(result.params[name]) == pytest.approx(value, rel=1e-5), name
+
+
+def _plasticity(factor):
+    model, on_pre = (x.replace("A", factor) for x in (STP, ON_PRE))
+    values = {factor if n == "A" else n: v for n, v in VALUES.items()}
+    return ReleaseDerivatives(model, on_pre, TRAINS, values)
+
+
+def test_the_weight_may_be_that_of_the_plasticity(tables):
+    model = _synapses(tables, plasticity=_plasticity("weight"), weight=1)
+    assert model.names.count("weight") == 1
+    assert model.dimensions["weight"] is nS.dim
+    assert_derivatives(model, 1e-9)
+    twice = _synapses(tables, plasticity=_plasticity("A"), weight=1)
+    assert_allclose(model.simulate()[0], twice.simulate()[0])
+    with pytest.raises(ValueError, match="weight=2.0 .*leave out weight="):
+        _synapses(tables, plasticity=_plasticity("weight"))
+
+
+@pytest.mark.parametrize("name", ["tau_d", "weight"])
+def test_two_parameters_of_one_name_are_refused(tables, name):
+    for plasticity in (_plasticity("A"), _plasticity("weight"), None):
+        if plasticity is None and name == "tau_d":
+            continue
+        message = f"parameter='{name}' is the name of another.*'{name}_table'"
+        with pytest.raises(ValueError, match=message):
+            _synapses(tables, plasticity=plasticity, weight=1, parameter=name)
+
+
+def test_responses_have_the_unit_of_weights_and_table(tables):
+    given = {"n_starts": 1, "steps": 1}
+    model = _synapses(tables, weight=1, plasticity=None)
+    data = model.simulate()[0]
+    assert model.unit.dim is nS.dim
+    with pytest.raises(DimensionMismatchError, match="target must be data.*siemens"):
+        model.fit(data * mV, weight=[0.1, 3], **given)
+    assert np.isfinite(model.fit(data * nS, weight=[0.1, 3], **given).loss)
+    # Those of TRAINS are amplitudes in siemens
+    assert _synapses(tables, weight=2 * mV).result_dimension is (nS * nS * mV).dim
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,11 @@ from scipy.optimize import lsq_linear
 from brian2_multiscale.numerics.box_step import box_step, expected_descent
 from brian2_multiscale.numerics.levenberg_marquardt import minimise, squares
 from brian2_multiscale.numerics.polish import polish
+from brian2_multiscale.numerics.standard_errors import (
+    degrees_of_freedom,
+    errors_of_sum,
+    standard_errors,
+)
 from brian2_multiscale.numerics.transforms import Box
 
 TIMES = np.linspace(0, 1, 40)
@@ -403,3 +408,44 @@ def test_bad_arguments_of_polish_are_named():
         polish(lambda x: x[:, 0], [0.5])
     with pytest.raises(ValueError, match=r"shape \(60,\), got \(60, 1\)"):
         polish(lambda x: x, [[0.5]])
+
+
+# Standard errors
+
+
+def test_errors_of_a_sum_are_those_of_repetitions():
+    """Linear regression on two recordings with noise of their own."""
+    rng = np.random.default_rng(5)
+    designs, sizes, scales = rng.normal(size=(2, 40, 3)), (0.1, 2.0), (0.5, 1.0)
+    truth, estimates, errors = np.array([1.0, -2.0, 0.5]), [], []
+    matrices = [
+        2 * x.T @ x / (len(x) * s**2) for x, s in zip(designs, scales, strict=True)
+    ]
+    free = degrees_of_freedom(matrices)
+    assert_allclose(free.sum(), 3)
+    for _ in range(300):
+        data = [
+            x @ truth + size * rng.normal(size=40)
+            for x, size in zip(designs, sizes, strict=True)
+        ]
+        pull = sum(
+            x.T @ y / s**2 for x, y, s in zip(designs, data, scales, strict=True)
+        )
+        found = np.linalg.solve(sum(matrices) * 20, pull)
+        losses = [
+            np.mean((y - x @ found) ** 2) / s**2
+            for x, y, s in zip(designs, data, scales, strict=True)
+        ]
+        noises = np.array(losses) / (40 - free)
+        estimates.append(found)
+        errors.append(errors_of_sum(matrices, noises))
+    assert_allclose(np.mean(errors, axis=0), np.std(estimates, axis=0), rtol=0.15)
+
+
+def test_errors_of_what_cannot_be_told_apart():
+    matrix = np.zeros((4, 4))
+    matrix[1, 1], matrix[2:, 2:] = 8, 2  # the first does nothing, the last two the same
+    found = standard_errors(matrix, 0.01)
+    assert_allclose(found, [np.nan, 0.05, np.nan, np.nan])
+    assert np.isnan(standard_errors(np.full((2, 2), np.nan), 1)).all()
+    assert_allclose(degrees_of_freedom([matrix]), 2)

@@ -10,6 +10,7 @@ from brian2 import (
     Network,
     PoissonGroup,
     StateMonitor,
+    TimedArray,
     check_units,
     defaultclock,
     implementation,
@@ -19,10 +20,11 @@ from brian2 import (
     nS,
     prefs,
     second,
+    set_device,
 )
 from gradient_checks import assert_derivatives
 from numpy.testing import assert_allclose
-from targets import assert_targets_agree, run_on_targets
+from targets import assert_targets_agree, clean_device, run_on_targets
 
 from brian2_multiscale import DensityGroup, MesoscopicGroup, Projection
 from brian2_multiscale.gradients import (
@@ -160,6 +162,55 @@ def test_private_noise_and_a_hazard_that_is_not_exponential():
         setattr(group, name, values[name])
     parameters = {n: (group, n) for n in names}
     assert_derivatives(PopulationDerivatives([group], parameters, 20 * ms), 1e-6)
+
+
+SHARED = """
+dv/dt = (mu + h - v)/tau : volt (unless refractory)
+dh/dt = -h/(5*ms) : volt
+rho = 10*Hz*exp((v - above)/(3*mV)) : Hz
+above = 2*th - 15*mV : volt (shared)
+mu : volt
+th : volt (shared, constant)
+tau : second (shared)
+v_r : volt (shared)
+gain : 1 (shared)
+"""
+ONE_FOR_ALL = {"th": 15 * mV, "tau": 12 * ms, "v_r": 2 * mV, "gain": 1.3}
+
+
+def _shared():
+    group = MesoscopicGroup(
+        [400, 100],
+        SHARED,
+        hazard="rho",
+        reset="v = v_r",
+        refractory=2 * ms,
+        memory=30 * ms,
+        noise=False,
+        method="exponential_euler",
+        name="gradient_shared",
+    )
+    group.mu = [18, 17] * mV
+    for name, value in ONE_FOR_ALL.items():
+        setattr(group, name, value)
+    links = Projection(
+        group,
+        group,
+        on_pre="h_post += w*gain_post",
+        weights=np.array([[0.02, 0.03], [-0.1, -0.05]]) * mV,
+        delay=1 * ms,
+        name="gradient_shared_links",
+    )
+    return group, links
+
+
+def test_a_shared_parameter_is_one_for_all_populations():
+    group, links = _shared()
+    chosen = {n: (group, n) for n in ONE_FOR_ALL}
+    assert_derivatives(PopulationDerivatives([group, links], chosen, 30 * ms), 1e-6)
+    for spec in ((group, "th", 0), (group[:1], "th")):
+        with pytest.raises(ValueError, match="'th'.*one value for all.*[(]shared[)]"):
+            PopulationDerivatives([group, links], {"th": spec}, 30 * ms)
 
 
 def test_functions_of_the_user():
@@ -304,9 +355,20 @@ def _tangents():
     return objects, readers
 
 
+def _tangents_of_shared():
+    group, links = _shared()
+    group.add_direction("th", mV.dim, {"th": 1.0, "gain": 2.0})
+    links.way.coupling.add_direction("th", {})
+    return [group, links], {
+        "by_th": lambda: np.array(group.variables["S_A_th"].get_value())
+    }
+
+
 @pytest.mark.long
 def test_all_targets_give_the_same():
-    results = run_on_targets(_tangents, 25 * ms, name="population_gradients")
+    results = run_on_targets(
+        [_tangents, _tangents_of_shared], 25 * ms, name="population_gradients"
+    )
     assert_targets_agree(results, rtol=1e-8)
     assert all(np.abs(x).min() > 0 for x in results["numpy"].values())
 
@@ -359,9 +421,80 @@ def test_a_network_is_fitted():
     assert float(objects[0].mu[0]) == pytest.approx(0.017, rel=1e-4)
 
 
+def test_data_have_the_unit_of_what_is_simulated():
+    group = _group()
+    model = PopulationDerivatives([group], {"low": (group, "low")}, 10 * ms)
+    rates = model.simulate()[0]
+    given = {"n_starts": 1, "steps": 2, "low": [5, 15] * mV}
+    with pytest.raises(DimensionMismatchError, match="target must be data.*hertz"):
+        model.fit(rates * mV, **given)
+    for target in (rates, rates * Hz, rates / 1000 * (1000 * Hz)):
+        assert np.isfinite(model.fit(target, seed=0, **given).loss)
+    group = _group()
+    record = [(group, "A"), (group, "v")]
+    mixed = PopulationDerivatives([group], {"low": (group, "low")}, 10 * ms, record)
+    with pytest.raises(DimensionMismatchError, match="target must be numbers in base"):
+        mixed.fit(np.ones((20, 2)) * Hz, **given)
+
+
+def test_only_set_changes_the_objects():
+    objects, parameters = _network()
+    group = objects[0]
+    chosen = {n: parameters[n] for n in ("mu_E", "w_IE", "U")}
+    model = PopulationDerivatives(objects, chosen, 5 * ms)
+    places = model._places.values()
+    rates = model.simulate({"mu_E": 25 * mV, "w_IE": -0.2 * mV, "U": 0.5})[0]
+    assert_allclose(group.mu[:] / mV, [18, 16])
+    assert [place.value for place in places] == list(model.initial.values())
+    model.set({"mu_E": 20 * mV})
+    model.fit(rates, n_starts=1, steps=2, mu_E=[15, 30] * mV)
+    with pytest.raises(TypeError):
+        model.simulate({"mu_E": "nonsense"})
+    assert_allclose(group.mu[:] / mV, [20, 16])
+    # An error in the run is no reason to keep its values
+    with pytest.raises(Exception, match="nan|finite"):
+        model.simulate({"mu_E": np.nan})
+    assert_allclose(group.mu[:] / mV, [20, 16])
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        lambda group, links: {"all": (group, "mu"), "first": (group, "mu", 0)},
+        lambda group, links: {"part": (group[:1], "mu"), "first": (group, "mu", 0)},
+        lambda group, links: {"w": (links, "w"), "first": (links, "w", 0, 1)},
+        lambda group, links: {"one": (group, "tau"), "other": (group, "tau")},
+    ],
+)
+def test_a_value_belongs_to_one_parameter(specs):
+    objects, _ = _network()
+    objects[0].mu = 18 * mV
+    links = Projection(objects[0], objects[0], on_pre="h += w", weights=0.1 * mV)
+    with pytest.raises(ValueError, match="'.*' and '.*' overlap.*one value only"):
+        PopulationDerivatives([*objects, links], specs(objects[0], links), 5 * ms)
+
+
+def test_the_script_of_objects_is_refused():
+    group = _group()
+    model = PopulationDerivatives([group], {"low": (group, "low")}, 10 * ms)
+    result = model.fit(model.simulate()[0], n_starts=1, steps=1, low=[5, 15] * mV)
+    with pytest.raises(ValueError, match="model.set.result.params"):
+        result.script()
+
+
+def test_objects_of_a_program_are_refused():
+    set_device("cpp_standalone", build_on_run=False)
+    try:
+        group = _group()
+        with pytest.raises(ValueError, match="standalone.*Fit before.*cython"):
+            PopulationDerivatives([group], {"low": (group, "low")}, 10 * ms)
+    finally:
+        clean_device()
+
+
 # ----------------------------------------------------------- many starts in one group
 
-STRINGS = Equations("""
+NEURON = """
 dv/dt = (EL + I - v)/tau : volt (unless refractory)
 rho = rate*exp((v - threshold)/width) : Hz
 EL : volt
@@ -369,7 +502,8 @@ tau : second
 rate : Hz
 threshold : volt
 width : volt
-""")
+"""
+STRINGS = Equations(NEURON)
 TRUTH = {"tau": 15e-3, "threshold": 16e-3, "width": 3e-3}
 
 
@@ -464,8 +598,12 @@ def test_one_bad_point_does_not_stop_the_others(stimulus):
     assert np.isnan(loss[1])
 
 
+ONE_THRESHOLD = NEURON.replace("threshold : volt", "threshold : volt (shared)")
+
+
 def _fitter(rates, stimulus, **changes):
     arguments = {
+        "model": STRINGS,
         "dt": DT,
         "scale": "mesoscopic",
         "hazard": "rho",
@@ -477,7 +615,7 @@ def _fitter(rates, stimulus, **changes):
         "output": {"A": rates},
         "param_init": {"v": "EL", "EL": 2 * mV, "rate": 20 * Hz},
     }
-    return GradientFitter(STRINGS, **(arguments | changes))
+    return GradientFitter(**(arguments | changes))
 
 
 BOUNDS = {
@@ -502,8 +640,41 @@ def test_the_fitter_of_neurons_takes_populations(stimulus):
     )
     names = {}
     exec(script, names)
-    assert isinstance(names["group"], MesoscopicGroup)
-    assert float(names["group"].tau[0]) == pytest.approx(15e-3, rel=1e-4)
+    group = names["group"]
+    assert isinstance(group, MesoscopicGroup) and group.sizes == [1000]
+    assert float(group.tau[0]) == pytest.approx(15e-3, rel=1e-4)
+    assert_runs_like_the_fit(group, stimulus[0], rates[0])
+    assert "MesoscopicGroup(50, " in result.script(50)
+
+
+def assert_runs_like_the_fit(group, stimulus, rates):
+    current = TimedArray(stimulus, dt=DT)
+    group.run_regularly("I = current(t)", dt=DT)
+    monitor = StateMonitor(group, "A", record=True, when="end")
+    Network(group, monitor).run(len(stimulus) * DT, namespace={"current": current})
+    assert_allclose(monitor.A_[0], rates / Hz, rtol=1e-2, atol=0.01)
+    assert rates.max() > 10 * Hz
+
+
+@pytest.mark.long
+def test_the_fit_of_a_population_in_cpp(stimulus):
+    """The same as in Python, and Brian2's device is empty afterwards."""
+    truth = {"tau": 15 * ms, "threshold": 16 * mV, "width": 3 * mV}
+    blank = np.zeros(stimulus.shape) * Hz
+    rates = _fitter(blank, stimulus).simulate(**truth)["A"]
+    expected = _fitter(rates, stimulus).check_gradient(seed=1, **BOUNDS)
+    set_device("cpp_standalone", build_on_run=False)
+    try:
+        assert_allclose(_fitter(blank, stimulus).simulate(**truth)["A"] / rates, 1)
+        fitter = _fitter(rates, stimulus)
+        found = fitter.check_gradient(seed=1, **BOUNDS)
+        result = fitter.fit(n_starts=2, seed=0, target=1e-12, **BOUNDS)
+    finally:
+        clean_device()
+    for name, pair in expected.items():
+        assert_allclose(found[name], pair, rtol=1e-6)
+    for name, value in truth.items():
+        assert float(result.params[name] / value) == pytest.approx(1, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -518,6 +689,7 @@ def test_the_fitter_of_neurons_takes_populations(stimulus):
         ({"hazard": None, "threshold": "v > 20*mV"}, ValueError, "rand()"),
         ({"memory": 3 * mV}, DimensionMismatchError, "memory"),
         ({"input": {"tau": np.ones(160) * ms}}, ValueError, "'tau'"),
+        ({"model": ONE_THRESHOLD}, ValueError, "'threshold'.*remove the flag .shared"),
     ],
 )
 def test_bad_populations_for_the_fitter(stimulus, changes, error, message):

@@ -17,6 +17,7 @@ from brian2 import (
     StateMonitor,
     Synapses,
     TimedArray,
+    check_units,
     defaultclock,
     ms,
     mV,
@@ -34,10 +35,12 @@ from scipy.integrate import quad, solve_ivp
 from scipy.special import exprel
 from targets import assert_targets_agree, run_on_targets
 
+from brian2_multiscale import TableFunction
 from brian2_multiscale.gradients import (
     Sensitivity,
     sensitivity_equations,
     sensitivity_reset,
+    with_derivatives,
 )
 from brian2_multiscale.kinetics.differentiation import (
     NotDifferentiableError,
@@ -412,6 +415,47 @@ def test_resets_that_cannot_be_followed(reset, threshold, error, message):
     model = "dv/dt = -v/tau : 1\ntau : second\nw : 1"
     with pytest.raises(error, match=message):
         sensitivity_reset(model, threshold, reset, "tau")
+
+
+@with_derivatives("1/cosh(x)**2")
+@check_units(x=1, result=1)
+def squash(x):
+    return np.tanh(x)
+
+
+def test_functions_with_derivatives_at_spikes():
+    model = "dv/dt = (2*squash(a) - v)/(10*ms) : 1\na : 1"
+    ours, known = (
+        sensitivity_reset(
+            model.replace("squash", f), f"v > {f}(a)", f"v = {f}(a*v)/3", "a"
+        )
+        for f in ("squash", "tanh")
+    )
+    assert "squash" in ours
+    names = {"v": 0.3, "S_v_a": 0.2, "a": 0.7, "ms": 1e-3, "dt": 1e-4}
+    results = []
+    for code in (ours, known):
+        scope = {**names, **vars(np), "squash": squash}
+        exec(code, scope)  # noqa: S102
+        results.append([scope["v"], scope["S_v_a"]])
+    assert_allclose(*results, rtol=1e-12)
+
+
+def test_derivatives_that_no_statement_can_hold_are_refused():
+    gate = TableFunction("tanh(x)", x=(-3, 3, 300), name="gate_at_spikes")
+    model = "dv/dt = (2 - v)/(10*ms) : 1\na : 1"
+    given = model, "v > 1", "v = gate(a)", "a"
+    with pytest.raises(NotDifferentiableError, match="'_gate_by_x'.*with_derivatives"):
+        sensitivity_reset(*given, namespace={"gate": gate})
+    with pytest.raises(NotDifferentiableError, match="not known.*'gate'"):
+        sensitivity_reset(*given, namespace={})
+
+
+def test_derivatives_of_one_name_are_refused():
+    model = "dv/dt = th_a*Hz : 1\ndv_th/dt = a*Hz : 1\nth_a : 1\na : 1"
+    with pytest.raises(ValueError, match="'S_v_th_a'.*rename"):
+        sensitivity_equations(model, ["th_a", "a"])
+    sensitivity_equations(model, ["a"])
 
 
 @pytest.mark.parametrize(

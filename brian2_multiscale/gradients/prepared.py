@@ -1,8 +1,25 @@
 """Networks that are run many times with other numbers."""
 
+import gc
+from contextlib import contextmanager
+
+from brian2.core.base import BrianObjectException
 from brian2.core.network import Network
 
-__all__ = ["PreparedNetwork"]
+from ..kinetics.differentiation import NotDifferentiableError
+
+__all__ = ["PreparedNetwork", "own_errors"]
+
+
+@contextmanager
+def own_errors():
+    """What has no derivative is said as such, not as an error of some object."""
+    try:
+        yield
+    except BrianObjectException as error:
+        if isinstance(error.__cause__, NotDifferentiableError):
+            raise error.__cause__ from None
+        raise
 
 
 class PreparedNetwork(Network):
@@ -19,5 +36,23 @@ class PreparedNetwork(Network):
 
     def before_run(self, run_namespace):
         if not self._prepared:
-            super().before_run(run_namespace)
+            with own_errors():
+                super().before_run(run_namespace)
             self._prepared = True
+
+    def run(self, *args, **kwds):
+        with _nothing_to_collect():
+            super().run(*args, **kwds)
+
+
+@contextmanager
+def _nothing_to_collect():
+    """Brian2 collects garbage at every run: half of the time of many short ones."""
+    if gc.get_freeze_count():  # somebody else has frozen what there is
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

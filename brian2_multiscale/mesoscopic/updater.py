@@ -144,10 +144,13 @@ class PopulationUpdater(ExportsArrays, OwnTemplates, CodeRunner, Group):
         """Which names of the program are arrays (see `Places`)."""
         v = self.variables
         arrays = {n for n in v if isinstance(v[n], ArrayVariable)}
+        # Shared parameters are one value, with a derivative for each population
+        shared = {n for n in arrays & {*self._group.population_names} if v[n].scalar}
+        own = {n for n in arrays if v.indices[n] == "_pop_idx"}
         return Places(
             cohort=frozenset(n for n in arrays if v.indices[n] == "_idx"),
             means=frozenset(roles.cohort),
-            population=frozenset(n for n in arrays if v.indices[n] == "_pop_idx"),
+            population=frozenset(own | shared),
         )
 
     def accompany(self, program):

@@ -150,7 +150,9 @@ class PopulationsToPopulations:
             for end, group in (("_post", self.target), ("_pre", self.group)):
                 if name.endswith(end) and name not in v:
                     variable = "_size" if name in _NUMBERS else name[: -len(end)]
-                    v.add_reference(name, group, variable, index=f"{end}_idx")
+                    shared = group.variables[variable].scalar
+                    index = "0" if shared else f"{end}_idx"
+                    v.add_reference(name, group, variable, index=index)
         return sympy_to_str(target.weight)
 
     def _private(self, name, weight, squares):

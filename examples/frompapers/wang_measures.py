@@ -92,8 +92,8 @@ def draw(path, histories, weights, outputs, right, made, exc, online):
     made : SimpleNamespace
     exc : int
         Number of excitatory neurons.
-    online : ndarray, shape (updates, trials)
-        Whether answers were right while the network learned online.
+    online : dict of str to ndarray, shape (updates, trials)
+        Whether answers were right while networks learned online, by task.
     """
     plt.rcParams.update(
         {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -121,12 +121,15 @@ def draw_learning(axes, histories, online):
     axes[0].axhline(np.log(2), color="0.7", ls=":")
     axes[0].set(xlabel="update", ylabel="cross entropy", ylim=(0, None))
     axes[0].set_title("Back through time", loc="left")
-    axes[0].legend(frameon=False)
-    parts = np.array_split(online, max(len(online) // 10, 1))
-    means = [part.mean() for part in parts]
-    axes[1].plot(np.cumsum([len(part) for part in parts]), means, "k.-")
+    axes[0].legend(frameon=False, fontsize=7, loc="lower left")
+    for (label, correct), colour in zip(online.items(), ("k", "#0072B2"), strict=False):
+        parts = np.array_split(correct, max(len(correct) // 10, 1))
+        means = [part.mean() for part in parts]
+        ends = np.cumsum([len(part) for part in parts])
+        axes[1].plot(ends, means, ".-", color=colour, label=label)
     axes[1].set(xlabel="update", ylabel="right answers", ylim=(0.4, 1))
-    axes[1].set_title("Eligibility traces (three cues)", loc="left")
+    axes[1].set_title("Eligibility traces", loc="left")
+    axes[1].legend(frameon=False)
 
 
 def draw_weights(axis, weights, name):

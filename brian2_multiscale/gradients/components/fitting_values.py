@@ -3,7 +3,12 @@
 import time
 
 import numpy as np
-from brian2.units.fundamentalunits import Quantity, get_unit
+from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
+    DimensionMismatchError,
+    Quantity,
+    get_unit,
+)
 
 from ...arguments import (
     check_choice,
@@ -30,6 +35,10 @@ class FitsValues:
     It has `names`, `dimensions` (dict of str to `Dimension`), `initial` (values) and
     ``simulate(values)``, which returns an array and its derivatives, one more axis.
     """
+
+    #: Of what `simulate` returns, in base units; dimensionless for a mixture of units,
+    #: None if it is not known
+    result_dimension = None
 
     def _present(self, values):
         """All parameters in base units: those that are given, and first values."""
@@ -74,7 +83,8 @@ class FitsValues:
         Parameters
         ----------
         target : array_like or `Quantity`
-            Data, of the shape of what `simulate` returns; nan where there are none.
+            Data, of the shape of what `simulate` returns; nan where there are none. In
+            its unit; numbers without unit are in base units.
         importance : array_like, optional
             By what squares of differences are multiplied, by default one over the
             variance of the data.
@@ -95,6 +105,15 @@ class FitsValues:
         -------
         `FitResult`
             Its loss is the weighted mean of squared differences.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is no parameter, a bound is missing or an argument makes no sense.
+        DimensionMismatchError
+            If data, or a bound, have another unit.
+        FloatingPointError
+            If the loss is not finite at any start.
         """
         check_whole("n_starts", n_starts)
         check_whole("steps", steps)
@@ -141,7 +160,7 @@ class _Loss:
 
     def __init__(self, model, names, count, target, weight):
         self.model, self.names, self.count = model, names, count
-        self.target = check_numbers("target", target, None)
+        self.target = _data(target, model.result_dimension)
         present = np.isfinite(self.target)
         if not self.target.ndim or not present.any():
             raise ValueError(
@@ -183,6 +202,19 @@ class _Loss:
         """Standard errors, as if what is left were independent noise."""
         noise = loss / max(self.samples - len(point), 1)
         return standard_errors(self._of(point)[2], noise)
+
+
+def _data(target, dimension):
+    """Numbers in base units; those without unit are taken as such."""
+    if dimension is None:
+        return check_numbers("target", target, None)
+    kind = "numbers in base units"
+    if dimension is not DIMENSIONLESS:
+        kind = f"data with the unit {get_unit(dimension)!r}, or {kind}"
+    try:
+        return check_numbers("target", target)
+    except DimensionMismatchError:
+        return check_numbers("target", target, get_unit(dimension), kind)
 
 
 def _weights(importance, shape):

@@ -1,6 +1,7 @@
 """Where the parameters of populations and projections are."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from brian2.core.variables import ArrayVariable
@@ -15,7 +16,7 @@ from ...projections.poisson import PoissonPlasticity
 from ...projections.populations import PopulationsToPopulations
 from ...projections.projection import Projection
 
-__all__ = ["Place", "check_plasticity", "find_place"]
+__all__ = ["Place", "check_plasticity", "find_places"]
 
 
 @dataclass(frozen=True)
@@ -70,28 +71,60 @@ class Place:
         values = np.where(self.chosen, value, self._array(variable))
         array.set_value(values[0] if array.scalar else values)
 
+    @property
+    def array(self):
+        """All values of the variable, also those that are not chosen."""
+        return np.array(self.holder.variables[self.variable].get_value())
+
+    def restore(self, array):
+        """Give the whole variable the values that `array` had."""
+        self.holder.variables[self.variable].set_value(array)
+
+    def overlaps(self, other):
+        """Whether both stand for the same element."""
+        same = self.holder is other.holder and self.variable == other.variable
+        return same and bool(np.any(self.chosen & other.chosen))
+
     def move(self, direction, rate):
         """Set how fast the elements move in a direction."""
         self._write(derivative_name(self.variable, direction), rate)
 
 
-def find_place(label, spec):
+def find_places(parameters):
     """
-    The place of a parameter.
+    The places of parameters.
 
     Parameters
     ----------
-    label : str
-    spec : tuple
+    parameters : dict of str to tuple
         ``(group, variable)``, ``(group, variable, population)``, ``(projection,
         variable)`` or ``(projection, variable, source, target)``.
 
+    Returns
+    -------
+    dict of str to `Place`
+
     Raises
     ------
-    TypeError, ValueError, IndexError
+    TypeError, IndexError
+    ValueError
+        Also if two parameters stand for the same value.
     NotDifferentiableError
         For a delay, and for what has no derivative in this version.
     """
+    places = {label: _find(label, spec) for label, spec in parameters.items()}
+    for one, other in combinations(places.values(), 2):
+        if one.overlaps(other):
+            raise ValueError(
+                f"parameters: '{one.label}' and '{other.label}' overlap: both stand "
+                "for the same element of a variable, which can have one value only. "
+                "Leave one of them out, or choose other elements by index: (object, "
+                "'name', 0)."
+            )
+    return places
+
+
+def _find(label, spec):
     if not isinstance(spec, tuple) or len(spec) < 2 or not isinstance(spec[1], str):
         raise TypeError(
             f"parameters['{label}'] must be (group, 'variable') or (projection, 'w'), "
@@ -120,8 +153,12 @@ def _of_group(label, owner, variable, index):
     part = slice(getattr(owner, "start", 0), getattr(owner, "stop", len(group)))
     chosen = np.zeros(len(group), dtype=bool)
     chosen[np.arange(len(group))[part][index or slice(None)]] = True
-    if group.variables[variable].scalar:
-        chosen[:] = True
+    if group.variables[variable].scalar and not chosen.all():
+        raise ValueError(
+            f"parameters['{label}']: '{variable}' of {group.name!r} is one value for "
+            f"all populations; leave out the index, (group, '{variable}'), or the flag "
+            "(shared) in the model."
+        )
     return Place(label, group, variable, chosen)
 
 

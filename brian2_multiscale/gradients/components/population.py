@@ -1,6 +1,9 @@
 """Derivatives of the activity of deterministic mesoscopic populations."""
 
+from contextlib import contextmanager
+
 import numpy as np
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.monitors.statemonitor import StateMonitor
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import DIMENSIONLESS
@@ -14,7 +17,7 @@ from ...projections.populations import PopulationsToPopulations
 from ...projections.projection import Projection
 from ..prepared import PreparedNetwork
 from .fitting_values import FitsValues
-from .places import check_plasticity, find_place
+from .places import check_plasticity, find_places
 
 __all__ = ["PopulationDerivatives"]
 
@@ -61,12 +64,13 @@ class PopulationDerivatives(FitsValues):
         For what has no derivative: noisy groups, delays, refractory periods, other
         kinds of groups at the end of a projection. It is a `ValueError`.
     TypeError, ValueError
-        For other arguments.
+        For other arguments, and after ``set_device('cpp_standalone')``.
 
     Notes
     -----
-    The objects remain the user's own: `set` gives them fitted values. They cannot be
-    part of another network any more.
+    Works with the targets 'numpy' and 'cython' of ``prefs.codegen.target``. The objects
+    remain the user's own: `set` gives them fitted values. They cannot be part of
+    another network any more.
 
     Examples
     --------
@@ -84,6 +88,7 @@ class PopulationDerivatives(FitsValues):
     """
 
     def __init__(self, objects, parameters, duration, record=None, namespace=None):
+        _check_device()
         if not isinstance(objects, list | tuple):
             raise TypeError(f"objects must be a list of objects, got {objects!r}.")
         check_mapping("namespace", namespace)
@@ -92,14 +97,17 @@ class PopulationDerivatives(FitsValues):
         duration = check_positive("duration", duration, second, "a time")
         self._duration = duration * second
         self._namespace = user_namespace() if namespace is None else namespace
-        self._places = {n: find_place(n, spec) for n, spec in parameters.items()}
+        self._places = find_places(parameters)
         self.names = list(self._places)
         self.dimensions = {n: place.dim for n, place in self._places.items()}
         self.initial = {n: place.value for n, place in self._places.items()}
         groups = [x for x in objects if isinstance(x, MesoscopicGroup)]
         self._check(objects, groups, [x for x in objects if isinstance(x, Projection)])
         self._follow(groups, objects)
-        self._monitors = self._record(_pairs(record, groups))
+        record = _pairs(record, groups)
+        self._monitors = self._record(record)
+        dims = {g.variables[n].dim for g, n in record}
+        self.result_dimension = dims.pop() if len(dims) == 1 else DIMENSIONLESS
         self._network = PreparedNetwork(*objects, *self._monitors)
         self._ready = False
 
@@ -160,6 +168,11 @@ class PopulationDerivatives(FitsValues):
         ----------
         values : dict of str to float or `Quantity`
             Numbers are in base units.
+
+        Raises
+        ------
+        TypeError, ValueError, DimensionMismatchError
+            If a name is no parameter, or a value no number of its unit.
         """
         now = self._present(values)
         for name in values:
@@ -168,6 +181,9 @@ class PopulationDerivatives(FitsValues):
     def simulate(self, values=None, names=None):
         """
         A run from the state in which the network was when it was first simulated.
+
+        Afterwards the parameters in the groups and projections are what they were
+        before; only `set` changes them.
 
         Parameters
         ----------
@@ -181,10 +197,18 @@ class PopulationDerivatives(FitsValues):
         values : ndarray, shape (steps, populations)
             In base units; populations of all recorded groups.
         derivatives : ndarray, shape (steps, populations, parameters)
+
+        Raises
+        ------
+        TypeError, ValueError, DimensionMismatchError
+            If a name is no parameter, or a value no number of its unit.
+        FloatingPointError
+            If a variable becomes nan or infinite: names it, and the time.
         """
         self._prepare()
         values, names = self._present(values), self._chosen(names)
-        runs = [self._run(values, name) for name in names or [None]]
+        with self._parameters_kept():
+            runs = [self._run(values, name) for name in names or [None]]
         slopes = [slope for _, slope in runs][: len(names)]
         empty = np.empty((*runs[0][0].shape, 0))
         return runs[0][0], np.stack(slopes, -1) if slopes else empty
@@ -194,6 +218,16 @@ class PopulationDerivatives(FitsValues):
             self._network.run(0 * second, namespace=self._namespace)
             self._network.store()
             self._ready = True
+
+    @contextmanager
+    def _parameters_kept(self):
+        """The objects are the user's: values of a simulation are not for them."""
+        before = [(place, place.array) for place in self._places.values()]
+        try:
+            yield
+        finally:
+            for place, array in before:
+                place.restore(array)
 
     def _run(self, values, direction):
         self._network.restore()
@@ -218,6 +252,17 @@ class PopulationDerivatives(FitsValues):
         dt = float(self._monitors[0].clock.dt)
         steps = int(round(float(self._duration) / dt))
         return np.arange(steps) * dt * second
+
+
+def _check_device():
+    """Objects of a C++ program cannot go back to where they began."""
+    if not isinstance(get_device(), RuntimeDevice):
+        raise ValueError(
+            "PopulationDerivatives runs its objects again and again, which is not "
+            "possible after set_device('cpp_standalone'). Fit before that, with "
+            "prefs.codegen.target = 'cython' (compiled as well), and give the values "
+            "to the groups of the program: group.mu = result.params['mu']."
+        )
 
 
 def _pairs(record, groups):

@@ -2,7 +2,11 @@
 
 import numpy as np
 import sympy as sp
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.parsing.sympytools import sympy_to_str
 from brian2.units.fundamentalunits import DimensionMismatchError, Quantity
+from brian2.utils.stringtools import get_identifiers
 
 from ...arguments import check_mapping, check_number
 from ...callers import user_namespace
@@ -12,10 +16,9 @@ from ...kinetics.reference import check_spike_times
 from ...kinetics.symbolic import numeric
 from ...projections.rule import SynapticRule
 from .fitting_values import FitsValues
+from .flow import Flow
 
 __all__ = ["ReleaseDerivatives", "check_trains"]
-
-_GAP = "_gap"
 
 
 def check_trains(spikes):
@@ -102,6 +105,7 @@ class ReleaseDerivatives(FitsValues):
         self._trains = check_trains(spikes)
         self._gaps = [np.diff(train) for train in self._trains]
         self._compile(known)
+        self.result_dimension = self._dimension(known)
 
     def _values(self, values):
         check_mapping("values", values)
@@ -118,32 +122,46 @@ class ReleaseDerivatives(FitsValues):
             return check_number(name, value)
         return check_number(name, value, Quantity(1.0, dim=self.dimensions[name]))
 
+    @property
+    def _amplitude(self):
+        """What a spike adds, as an expression."""
+        target = self._rule.targets[0]
+        if target.release is None:
+            return target.weight
+        return target.weight * self._rule.releases[target.release]
+
+    def _dimension(self, known):
+        """Of the amplitudes; None if the strings do not say, such as ``x**n``."""
+        amplitude = sympy_to_str(self._amplitude)
+        used = get_identifiers(amplitude) & known.keys()
+        names = {n: known[n] for n in used} | DEFAULT_FUNCTIONS
+        try:
+            return parse_expression_dimensions(
+                amplitude, {**names, **self._rule.equations}
+            )
+        except (KeyError, SyntaxError, TypeError, ValueError, DimensionMismatchError):
+            return None
+
     # -- the map from spike to spike ---------------------------------------------------
     def _compile(self, known):
         rule, states = self._rule, self._rule.plastic
-        target = rule.targets[0]
-        release = sp.S.One if target.release is None else rule.releases[target.release]
-        rest, later = self._flow(states)
-        now = {symbol(n): symbol(n) for n in states}
-        after = [rule.jumps.get(n, symbol(n)) for n in states]
-        move = dict(zip(now, later, strict=True))
-        names, parameters = states, self.names
+        matrix, rest = self._linear(states)
         steps = {
+            "matrix": matrix,
             "rest": rest,
-            "amplitude": [target.weight * release],
-            "after": after,
-            "later": [move[symbol(n)] for n in states],
+            "amplitude": [self._amplitude],
+            "after": [rule.jumps.get(n, symbol(n)) for n in states],
         }
         constants = self._constants([e for row in steps.values() for e in row], known)
-        arguments = [*names, *parameters, _GAP]
+        arguments = [*states, *self.names]
         self._steps = {}
         for step, row in steps.items():
             row = [sp.sympify(e).xreplace(constants) for e in row]
-            slopes = [[derivative(e, symbol(a)) for a in arguments[:-1]] for e in row]
+            slopes = [[derivative(e, symbol(a)) for a in arguments] for e in row]
             self._steps[step] = numeric(arguments, [row, slopes])
 
-    def _flow(self, states):
-        """State of rest, and where a state is after a time."""
+    def _linear(self, states):
+        """Coefficients of the equations, row by row, and the state of rest."""
         symbols = sp.Matrix([symbol(n) for n in states])
         rates = sp.Matrix([self._rule.rates[n] for n in states])
         if not states:
@@ -156,12 +174,10 @@ class ReleaseDerivatives(FitsValues):
                 "constant coefficients and a state of rest."
             )
         offset = rates.xreplace(dict.fromkeys(symbols, sp.S.Zero))
-        rest = sp.simplify(-matrix.LUsolve(offset))
-        later = rest + (matrix * symbol(_GAP)).exp() * (symbols - rest)
-        return list(rest), list(later)
+        return list(matrix), list(sp.simplify(-matrix.LUsolve(offset)))
 
     def _constants(self, expressions, known):
-        own = {*self._rule.plastic, *self.names, _GAP}
+        own = {*self._rule.plastic, *self.names}
         used = set().union(*(names_in(sp.sympify(e)) for e in expressions)) - own
         missing = sorted(n for n in used if n not in known)
         if missing:
@@ -194,7 +210,8 @@ class ReleaseDerivatives(FitsValues):
         columns = [self.names.index(n) for n in self._chosen(names)]
         parameters = np.array([now[n] for n in self.names])
         with np.errstate(all="ignore"):
-            trains = [self._train(gaps, parameters) for gaps in self._gaps]
+            flow = self._flow(parameters)
+            trains = [self._train(gaps, parameters, flow) for gaps in self._gaps]
         amplitudes = np.concatenate([a for a, _ in trains])
         return amplitudes, np.concatenate([d for _, d in trains])[:, columns]
 
@@ -203,21 +220,30 @@ class ReleaseDerivatives(FitsValues):
         same = len(trains) == len(self._trains)
         return same and all(map(np.array_equal, trains, self._trains))
 
-    def _train(self, gaps, parameters):
+    def _flow(self, parameters):
+        """What happens between spikes, for given values."""
         count = len(self._rule.plastic)
-        state = np.zeros(count)
-        slopes = np.zeros((count, len(parameters)))
-        state, slopes = self._step("rest", state, slopes, parameters, 0.0)
-        found = []
-        for gap in [*gaps, 0.0]:
-            found.append(self._step("amplitude", state, slopes, parameters, gap))
-            state, slopes = self._step("after", state, slopes, parameters, gap)
-            state, slopes = self._step("later", state, slopes, parameters, gap)
+        none = np.zeros(count), np.zeros((count, len(parameters)))
+        matrix, slopes = self._step("matrix", *none, parameters)
+        slopes = slopes.T.reshape(len(parameters), count, count)
+        return Flow(matrix.reshape(count, count), slopes, np.concatenate(self._gaps))
+
+    def _train(self, gaps, parameters, flow):
+        count = len(self._rule.plastic)
+        none = np.zeros(count), np.zeros((count, len(parameters)))
+        rest = state, slopes = self._step("rest", *none, parameters)
+        found = [self._step("amplitude", state, slopes, parameters)]
+        for gap in gaps.tolist():
+            state, slopes = self._step("after", state, slopes, parameters)
+            away = flow(gap, state - rest[0], slopes - rest[1])
+            state, slopes = rest[0] + away[0], rest[1] + away[1]
+            found.append(self._step("amplitude", state, slopes, parameters))
         return np.array([a[0] for a, _ in found]), np.array([d[0] for _, d in found])
 
-    def _step(self, step, state, slopes, parameters, gap):
+    def _step(self, step, state, slopes, parameters):
         """One map, and its chain rule."""
-        values, partial = self._steps[step](*state, *parameters, gap)
-        partial = np.reshape(np.array(partial, float), (len(values), -1))
+        values, partial = self._steps[step](*state, *parameters)
         count = len(state)
+        shape = len(values), count + len(parameters)
+        partial = np.reshape(np.array(partial, float), shape)
         return np.array(values, float), partial[:, :count] @ slopes + partial[:, count:]

@@ -3,6 +3,7 @@
 import numpy as np
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
+    DIMENSIONLESS,
     DimensionMismatchError,
     Quantity,
     get_dimensions,
@@ -48,7 +49,8 @@ class TableDerivatives(FitsValues):
     value : `Quantity`, optional
         The value to begin with, by default the middle one.
     weight : float or `Quantity`, optional
-        Factor of the response.
+        Factor of the response. Plasticity that has a parameter of that name brings the
+        factor along: then there is no other one.
     extrapolate : {'raise', 'clip'}, optional
         For bursts that are denser than those the tables were made for.
 
@@ -59,7 +61,9 @@ class TableDerivatives(FitsValues):
 
     Raises
     ------
-    TypeError, ValueError, DimensionMismatchError
+    TypeError, DimensionMismatchError
+    ValueError
+        Also if two parameters have one name.
 
     Notes
     -----
@@ -103,18 +107,8 @@ class TableDerivatives(FitsValues):
         check_choice("extrapolate", extrapolate, ("raise", "clip"))
         self.unit = tables[0].unit
         self._axis, start = _axis(parameter, at, value, tables)
-        self.initial = {_WEIGHT: check_number(_WEIGHT, weight, None)}
-        if not np.isfinite(self.initial[_WEIGHT]):
-            raise ValueError(f"weight must be finite, got {weight!r}.")
-        self.dimensions = {_WEIGHT: get_dimensions(weight)}
         self._plasticity = self._checked(plasticity)
-        if plasticity is not None:
-            self.dimensions |= plasticity.dimensions
-            self.initial |= plasticity.initial
-        if parameter is not None:
-            self.dimensions[parameter] = get_dimensions(at)
-            self.initial[parameter] = start
-        self.names, self._parameter = list(self.initial), parameter
+        self._name_parameters(weight, parameter, at, start)
         self._curves = [self._answers(x, extrapolate) for x in tables]
 
     def _checked(self, plasticity):
@@ -129,6 +123,48 @@ class TableDerivatives(FitsValues):
                 "plasticity must be made for the same spikes as the responses."
             )
         return plasticity
+
+    def _name_parameters(self, weight, parameter, at, start):
+        """All of them: the weight, those of the plasticity, that of the mechanism."""
+        self.initial, self.dimensions = self._factor(weight)
+        self._weighted = bool(self.initial)
+        self.result_dimension = self._dimension()
+        if self._plasticity is not None:
+            self.dimensions |= self._plasticity.dimensions
+            self.initial |= self._plasticity.initial
+        if parameter in self.initial:
+            raise ValueError(
+                f"parameter={parameter!r} is the name of another parameter, of "
+                f"{list(self.initial)}; call that of the mechanism something else, "
+                f"such as parameter='{parameter}_table'."
+            )
+        if parameter is not None:
+            self.dimensions[parameter] = get_dimensions(at)
+            self.initial[parameter] = start
+        self.names, self._parameter = list(self.initial), parameter
+
+    def _factor(self, weight):
+        """Value and dimension of the own weight, if there is one."""
+        number, dim = check_number(_WEIGHT, weight, None), get_dimensions(weight)
+        if not np.isfinite(number):
+            raise ValueError(f"weight must be finite, got {weight!r}.")
+        if self._plasticity is None or _WEIGHT not in self._plasticity.names:
+            return {_WEIGHT: number}, {_WEIGHT: dim}
+        if number != 1 or dim is not DIMENSIONLESS:
+            raise ValueError(
+                f"weight={weight!r} is given, but plasticity has a parameter 'weight' "
+                "of its own: leave out weight= (the response is then that times what "
+                "is released), or call that of the plasticity something else."
+            )
+        return {}, {}
+
+    def _dimension(self):
+        """Of the responses; None if that of what is released is not known."""
+        dim = self.dimensions.get(_WEIGHT, DIMENSIONLESS) * self.unit.dim
+        if self._plasticity is None:
+            return dim
+        released = self._plasticity.result_dimension
+        return None if released is None else released * dim
 
     def _answers(self, table, extrapolate):
         """What every spike of every train adds: list of arrays (spikes, times)."""
@@ -201,9 +237,10 @@ class TableDerivatives(FitsValues):
         return curves, [step * (b - a) for a, b in zip(low, high, strict=True)]
 
     def _train(self, now, curve, slope, amounts, changes):
-        weight = now[_WEIGHT]
+        weight = now[_WEIGHT] if self._weighted else 1.0
         response = amounts @ curve
-        columns = [response[:, None], weight * (changes.T @ curve).T]
+        columns = [response[:, None]] if self._weighted else []
+        columns.append(weight * (changes.T @ curve).T)
         if slope is not None:
             columns.append(weight * (amounts @ slope)[:, None])
         return weight * response, np.concatenate(columns, axis=1)

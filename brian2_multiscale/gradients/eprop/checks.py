@@ -3,6 +3,7 @@
 import numpy as np
 from brian2.core.variables import ArrayVariable
 from brian2.units.allunits import second
+from brian2.units.fundamentalunits import Quantity
 
 from ...arguments import check_names, check_number
 from ...codegen.straightline import names_in, parse, parse_expression, simultaneous
@@ -12,6 +13,7 @@ from ..rates import inlined
 from .names import whole
 
 __all__ = [
+    "check_batch",
     "check_clocks",
     "check_constant",
     "check_direct",
@@ -20,6 +22,7 @@ __all__ = [
     "check_learnable",
     "check_no_delay",
     "check_period",
+    "check_signs",
     "check_sources",
     "check_texts",
     "check_weight",
@@ -172,6 +175,35 @@ def check_each(name, value, synapses):
                 f"{name} must be about {[s.name for s in synapses]}, got {key!r}."
             )
     return value
+
+
+def check_signs(synapses, weight, sign):
+    """Weights that have their sign at the start: the first update would zero others."""
+    variable = synapses.variables[weight]
+    try:
+        values = np.asarray(variable.get_value())
+    except NotImplementedError:  # not known before a standalone program has run
+        return
+    wrong = values[values < 0] if sign == "+" else values[values > 0]
+    if len(wrong):
+        first = Quantity(wrong[0], dim=variable.dim)
+        raise ValueError(
+            f"{len(wrong)} of {len(values)} weights {weight!r} of {synapses.name!r} do "
+            f"not have the sign '{sign}' at the start, the first is {first}. Set them "
+            "before the run, or leave out sign=."
+        )
+
+
+def check_batch(trial, update_every):
+    """Updates are due at the end of trials; both in seconds, or None."""
+    if not trial or not update_every:
+        return
+    trials = update_every / trial
+    if trials < 0.5 or abs(trials - round(trials)) > 1e-6:
+        raise ValueError(
+            f"update_every must be a multiple of trial={trial * second}, got "
+            f"{update_every * second}: a batch is made of whole trials."
+        )
 
 
 def check_period(name, value, clock):

@@ -8,6 +8,7 @@ from brian2.synapses.synapses import Synapses
 from ...arguments import check_choice, check_flag, check_name, check_number
 from ..surrogate_gradient import SurrogateGradient
 from .checks import (
+    check_batch,
     check_clocks,
     check_direct,
     check_each,
@@ -15,6 +16,7 @@ from .checks import (
     check_learnable,
     check_no_delay,
     check_period,
+    check_signs,
     check_sources,
     check_texts,
     check_weight,
@@ -83,7 +85,8 @@ class EProp(BrianObject):
         Time between updates of the weights, a multiple of the trial: a batch of trials
         one after another. By default that of one trial, or of one step.
     sign : dict of `Synapses` to str, optional
-        ``{S: '+'}``: weights stay positive (or negative), as Dale's law has it.
+        ``{S: '+'}``: weights stay positive (or negative), as Dale's law has it, which
+        they must be at the start.
     name : str, optional
 
     Attributes
@@ -207,13 +210,16 @@ class EProp(BrianObject):
         parts = [o for d in self._groups[:-1] for o in d.objects]
         self.contained_objects.extend([*parts, *self.readout.objects, *self.traces])
         sign = check_each("sign", {} if sign is None else sign, synapses)
+        self._signs = []
         if lr is not None:
             period = period or self.trial or float(self.clock.dt)
             self._learn(lr, optimizer, period, sign)
 
     def _checked_periods(self):
         pairs = self._periods.items()
-        return [check_period(name, value, self.clock) for name, value in pairs]
+        found = [check_period(name, value, self.clock) for name, value in pairs]
+        check_batch(*found)
+        return found
 
     def _traces(self, synapses, weight):
         group = whole(synapses.target)
@@ -233,15 +239,34 @@ class EProp(BrianObject):
             rate = check_number("lr", rates[one], traces.unit_of_rate(optimizer))
             if not 0 < rate < np.inf:
                 raise ValueError(f"lr must be positive and finite, got {rates[one]}.")
+            if sign is not None:
+                self._signs.append((one, traces.weight, sign))
             self.contained_objects.append(
                 WeightUpdate(traces, optimizer, rate, period, sign, self.name)
             )
 
     def before_run(self, run_namespace):
+        """
+        Prepare the traces of a run.
+
+        Parameters
+        ----------
+        run_namespace : dict
+            As in Brian2.
+
+        Raises
+        ------
+        NotDifferentiableError
+            If something has no derivative that can be followed.
+        ValueError
+            If weights do not have the sign that they are to keep.
+        """
         # First of all objects, so that they find the code that is made here; what the
         # user may have changed in the meantime is checked again
         self._checked_periods()
         check_no_delay(self.readout.synapses)
+        for one in self._signs:
+            check_signs(*one)
         wanted = {d.group.name: set() for d in self._groups}
         for d in self._groups:
             d.derive(run_namespace)
@@ -267,6 +292,11 @@ class EProp(BrianObject):
         -------
         array
             One number for each synapse, in base units.
+
+        Raises
+        ------
+        ValueError
+            If it has no traces of these synapses.
         """
         traces = self._of(synapses)
         return np.array(synapses.state(traces.gradient, use_units=False)[:])

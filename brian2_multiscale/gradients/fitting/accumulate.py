@@ -10,6 +10,7 @@ from ...arguments import check_numbers, check_positive
 from ...codegen.directional import derivative_name
 from ...codegen.straightline import names_in, parse_expression, symbol
 from ...kinetics.differentiation import derivative
+from ...mechanisms.values import unit_text
 from ...mesoscopic.names import pairs
 from ..forward.sensitivity import Sensitivity
 from ..rates import inlined
@@ -35,7 +36,8 @@ def gradient_name(p):
 
 def matrix_name(p, q):
     """An entry of the Gauss-Newton matrix, halved, too."""
-    return f"fit_h_{p}_{q}"
+    # The length says where one name ends: 'E_K', 'b' are not 'E', 'K_b'
+    return f"fit_h_{len(p)}_{p}_{q}"
 
 
 def accumulator_equations(parameters, dimensions):
@@ -52,15 +54,17 @@ def accumulator_equations(parameters, dimensions):
 class Accumulating(Sensitivity):
     """A method that also compares with recordings; see `Sensitivity`."""
 
-    def __init__(self, method, parameters, model, summands):
+    def __init__(self, method, parameters, model, summands, slopes):
         super().__init__(method, parameters)
-        self.model, self.summands = model, summands
+        self.model, self.summands, self.slopes = model, summands, slopes
+
+    def slopes_of(self, variables):
+        """Also of functions that are in no equation, but in the threshold."""
+        return self.slopes
 
     def also(self, values):
-        statements = []
-        for summand in self.summands:
-            statements += summand.statements(self.model, self.parameters, values)
-        return statements
+        given = self.model, self.parameters, values, self.slopes
+        return [s for summand in self.summands for s in summand.statements(*given)]
 
 
 def add_up(loss, gradient, matrix):
@@ -71,7 +75,7 @@ def add_up(loss, gradient, matrix):
     return [(n, symbol(n) + term) for n, term in terms.items() if term != 0]
 
 
-def total_derivatives(expression, states, parameters, moved=None):
+def total_derivatives(expression, states, parameters, moved=None, slopes=None):
     """
     Derivatives of an expression by parameters, through the state variables.
 
@@ -81,15 +85,18 @@ def total_derivatives(expression, states, parameters, moved=None):
     states, parameters : list of str
     moved : dict of str to sympy expression, optional
         What variables and their derivatives have become.
+    slopes : `~brian2_multiscale.codegen.slopes.Slopes`, optional
+        Derivatives of functions.
     """
     moved = moved or {}
     now = {symbol(n): value for n, value in moved.items()}
     inner = sorted(names_in(expression) & set(states))
-    partial = {x: derivative(expression, symbol(x)) for x in inner}
+    partial = {x: derivative(expression, symbol(x), slopes) for x in inner}
     result = {}
     for p in parameters:
         total = sum(partial[x] * symbol(derivative_name(x, p)) for x in inner)
-        result[p] = sp.sympify(total + derivative(expression, symbol(p))).xreplace(now)
+        total += derivative(expression, symbol(p), slopes)
+        result[p] = sp.sympify(total).xreplace(now)
     return result
 
 
@@ -109,16 +116,30 @@ class TraceSummand:
         self.scale = _scale(name, data, loss, weight.astype(bool))
         self.samples = weight.sum()
         self.weight = weight / (self.samples * self.scale**2)
+        # Of several variables one can be looked at alone
+        self.switch = f"fit_counts_{name}" if len(data.traces) > 1 else None
 
     #: There is only one way to look at differences
     widths = (None,)
 
     def equations(self):
         """Variables that statements refer to, beside the sums."""
-        return Equations([])
+        if self.switch is None:
+            return Equations([])
+        switch = SingleEquation(PARAMETER, self.switch, DIMENSIONLESS, flags=["shared"])
+        return Equations([switch])
 
     def noise(self, loss, parameters):
-        """Variance for which the matrix is the inverse of the covariances."""
+        """
+        Variance of a sample, times its weight.
+
+        Parameters
+        ----------
+        loss : float
+            What this variable adds to the loss.
+        parameters : float
+            How many parameters it has determined.
+        """
         return loss / max(self.samples - parameters, 1)
 
     @property
@@ -142,15 +163,16 @@ class TraceSummand:
 
     def factor(self):
         """By which squares count."""
-        return parse_expression(
-            f"fit_weight_{self.name}" + ("" if self.even else "(t, fit_trial)")
-        )
+        switch = "" if self.switch is None else f"{self.switch}*"
+        array = "" if self.even else "(t, fit_trial)"
+        return parse_expression(f"{switch}fit_weight_{self.name}{array}")
 
-    def statements(self, model, parameters, values):
+    def statements(self, model, parameters, values, slopes=None):
         """At the beginning of a step, when Brian2's monitors record, too."""
         rest, weight = symbol(f"_rest_{self.name}"), symbol(f"_weight_{self.name}")
         value = inlined(symbol(self.name), model)
-        slopes = total_derivatives(value, model.diff_eq_names, parameters)
+        states = model.diff_eq_names
+        slopes = total_derivatives(value, states, parameters, slopes=slopes)
         return [
             (rest.name, self.difference(model)),
             (weight.name, self.factor()),
@@ -186,7 +208,8 @@ class SpikeSummand:
         self.refractory = refractory
         self.distance = threshold_distance(threshold)
         self.dim = dim
-        widths = check_numbers("width", loss.width, get_unit(dim))
+        kind = f"in the unit of the threshold's distance, '{unit_text(dim)}'"
+        widths = check_numbers("width", loss.width, get_unit(dim), kind)
         self.widths = np.atleast_1d(widths).tolist()
         self.offset = float(np.log(check_numbers("rate", loss.rate, 1 / second) * dt))
         self.spikes = data.spikes.T.astype(float)
@@ -195,19 +218,22 @@ class SpikeSummand:
     def equations(self):
         return Equations([SingleEquation(PARAMETER, WIDTH, self.dim, flags=["shared"])])
 
+    #: There is nothing else that could be looked at alone
+    switch = None
+
     def noise(self, loss, parameters):
         return self.scale / 2
 
     def arrays(self):
         return {"fit_spikes": (self.spikes, DIMENSIONLESS)}
 
-    def statements(self, model, parameters, values):
+    def statements(self, model, parameters, values, slopes=None):
         """At the end of a step, when the threshold is tested, too."""
         distance = inlined(self.distance, model)
         states = sorted(model.diff_eq_names)
         now = {symbol(v): values[v] for v in states if v in values}
         width = symbol(WIDTH)
-        slopes = total_derivatives(distance, states, parameters, values)
+        slopes = total_derivatives(distance, states, parameters, values, slopes)
         slopes = {p: s / width for p, s in slopes.items()}
         u, chance, surprise, weight = (
             symbol(f"_{n}_spike") for n in ("u", "chance", "surprise", "weight")

@@ -1,17 +1,18 @@
 """What a `GradientFitter` can work with."""
 
 import numpy as np
+import sympy as sp
 from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, DEFAULT_UNITS
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import (
-    DIMENSIONLESS,
     DimensionMismatchError,
     Quantity,
     get_dimensions,
 )
 from brian2.utils.stringtools import get_identifiers
+from sympy.core.function import AppliedUndef
 
-from ...codegen.straightline import names_in, parse_expression
+from ...codegen.straightline import names_in, parse_expression, symbol
 from ...kinetics.differentiation import NotDifferentiableError
 from ..forward.sensitivity import check_parameters
 from ..rates import held_variables, inlined
@@ -20,9 +21,11 @@ from .data import SPIKES
 
 __all__ = [
     "check_fitted",
+    "check_inputs",
+    "check_intervals",
     "check_model",
+    "check_no_index",
     "check_strings",
-    "distance_dimension",
     "event_name",
     "used_names",
 ]
@@ -53,17 +56,58 @@ def event_name(on_pre, input):
     return "pre" if given else None
 
 
+def _texts(fitter):
+    """All strings, by what they are called in errors."""
+    texts = {
+        f"The equation of {n!r}": e.expr.code
+        for n, e in fitter.equations.items()
+        if e.expr is not None
+    }
+    for name in ("threshold", "hazard", "reset", "on_pre", "refractory"):
+        value = getattr(fitter, name)
+        if value and isinstance(value, str):
+            texts[f"{name}={value!r}"] = value
+    for name, value in (fitter.param_init or {}).items():
+        if isinstance(value, str):
+            texts[f"param_init[{name!r}] = {value!r}"] = value
+    return texts
+
+
+def _looked_up(fitter):
+    """Names in the strings that the model does not declare."""
+    own = {*fitter.equations.names, *DEFAULT_CONSTANTS, *DEFAULT_FUNCTIONS}
+    found = set().union(*map(get_identifiers, _texts(fitter).values()))
+    return found - own - set(DEFAULT_UNITS)
+
+
 def used_names(fitter, known):
     """What the strings refer to, as far as it is known."""
-    texts = [e.expr.code for e in fitter.equations.values() if e.expr is not None]
-    strings = fitter.threshold, fitter.hazard, fitter.reset, fitter.on_pre
-    texts += [t for t in strings if t]
-    texts += [v for v in (fitter.param_init or {}).values() if isinstance(v, str)]
-    texts += [fitter.refractory] if isinstance(fitter.refractory, str) else []
-    own = {*fitter.equations.names, *fitter.data.stimuli}
-    own |= {*DEFAULT_CONSTANTS, *DEFAULT_FUNCTIONS, *DEFAULT_UNITS}
-    names = set().union(*(get_identifiers(text) for text in texts)) - own
+    names = _looked_up(fitter) - set(fitter.data.stimuli)
     return {name: known[name] for name in sorted(names & known.keys())}
+
+
+def check_no_index(fitter):
+    """Trials of all starts are neurons of one group, where each has another index."""
+    for label, text in _texts(fitter).items():
+        for name in sorted({"i", "N"} & get_identifiers(text)):
+            raise ValueError(
+                f"{label} uses {name!r}, which would be another number for every "
+                "start of the fit. Give what differs between trials as input= (one row "
+                "per trial) or in param_init= (one value per trial)."
+            )
+
+
+def check_inputs(fitter):
+    """Inputs that nothing looks at are taken for others."""
+    looked_up = _looked_up(fitter)
+    unused = sorted(fitter.data.stimuli.keys() - looked_up - fitter.equations.names)
+    if unused:
+        others = sorted(looked_up - {"t", "dt", "lastspike", "not_refractory"})
+        raise ValueError(
+            f"input has {unused}, which nothing in the model refers to; the model "
+            f"looks up {others}. Give the input the name that it has in the model, or "
+            "leave it out."
+        )
 
 
 def check_model(fitter):
@@ -83,7 +127,7 @@ def check_model(fitter):
             )
         return
     threshold_distance(fitter.threshold)
-    _check_intervals(fitter.data, fitter.refractory, fitter.dt)
+    check_intervals(fitter, {}, {})
 
 
 def check_fitted(fitter, names):
@@ -165,33 +209,52 @@ def _check_random(fitter):
         )
 
 
-def _check_intervals(data, refractory, dt):
-    """A neuron cannot be reset at a recorded spike while it is refractory."""
-    fixed = (
-        isinstance(refractory, Quantity) and get_dimensions(refractory) is second.dim
-    )
-    if data.spikes is None or not fixed:
+def check_intervals(fitter, initial, namespace):
+    """
+    A neuron cannot be reset at a recorded spike while it is refractory.
+
+    Parameters
+    ----------
+    fitter : `GradientFitter`
+    initial : dict
+        See `check_initial`.
+    namespace : dict
+    """
+    if fitter.data.spikes is None:
         return
-    least = int(np.round(float(refractory) / dt))
-    for trial, train in enumerate(data.spikes):
+    period = _refractory_period(fitter, initial, namespace)
+    if period is None:
+        return
+    # As Brian2's `timestep`
+    steps = np.floor(np.broadcast_to(period, fitter.data.trials) / fitter.dt + 1e-3)
+    for trial, (train, least) in enumerate(zip(fitter.data.spikes, steps, strict=True)):
         gaps = np.diff(np.flatnonzero(train))
         if gaps.size and gaps.min() < least:
+            gap = gaps.min() * fitter.dt * second
             raise ValueError(
-                f"output['spikes'][{trial}] has spikes {gaps.min() * dt * second} "
-                f"apart, less than refractory={refractory}: the model could not fire "
-                "them. Lower refractory."
+                f"output['spikes'][{trial}] has spikes {gap} apart, less than "
+                f"refractory={fitter.refractory}: the model could not fire them. Lower "
+                "refractory."
             )
 
 
-def distance_dimension(equations, threshold, namespace):
-    """Dimension of the distance from threshold."""
-    if threshold is None:
-        return DIMENSIONLESS
-    distance = threshold_distance(threshold)
-    names = sorted(s.name for s in distance.free_symbols)
-    for name in names:
-        if name in equations.names:
-            return equations[name].dim
-        if name in namespace:
-            return get_dimensions(namespace[name])
-    return DIMENSIONLESS
+def _refractory_period(fitter, initial, namespace):
+    """In seconds, one or one per trial; None if it depends on what happens."""
+    refractory = fitter.refractory
+    if isinstance(refractory, Quantity):
+        return float(refractory) if get_dimensions(refractory) is second.dim else None
+    try:
+        expression = inlined(parse_expression(refractory), fitter.equations)
+    except (SyntaxError, TypeError, ValueError):  # False, or said elsewhere
+        return None
+    texts = {n: v for n, v in initial.items() if isinstance(v, str)}
+    expression = expression.xreplace(
+        {symbol(n): parse_expression(v) for n, v in texts.items()}
+    )
+    known = {**DEFAULT_CONSTANTS, **DEFAULT_UNITS, **namespace, **initial}
+    names = sorted(names_in(expression))
+    open_ = set(names) - known.keys() | set(names) & fitter.equations.diff_eq_names
+    if open_ or expression.is_Boolean or expression.atoms(AppliedUndef):
+        return None
+    values = [np.asarray(getattr(known[n], "value", known[n])) for n in names]
+    return sp.lambdify(names, expression, "numpy")(*values)

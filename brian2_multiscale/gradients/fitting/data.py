@@ -113,6 +113,12 @@ def _sizes(data, trains, dt, duration):
     if not shapes and duration is None:
         raise ValueError("Without any trace the fit needs duration=, such as 1*second.")
     data.steps = next(iter(shapes.values()))[1] if shapes else round(duration / dt)
+    if duration is not None and round(duration / dt) != data.steps:
+        raise ValueError(
+            f"duration={duration * second} is not that of the signals, which have "
+            f"{data.steps} time steps of {dt * second}; leave it out (it is for spikes "
+            "without any trace or input)."
+        )
     for store in (data.traces, data.stimuli):
         for name, array in store.items():
             store[name] = np.broadcast_to(array, (data.trials, data.steps))

@@ -20,13 +20,16 @@ from ...parallel import check_executor
 from ...spiking.checks import check_refractory
 from .checks import (
     check_fitted,
+    check_inputs,
+    check_intervals,
     check_model,
+    check_no_index,
     check_strings,
-    distance_dimension,
     event_name,
     used_names,
 )
 from .data import fit_data
+from .dimensions import check_units, distance_dimension
 from .initial import check_initial
 from .losses import SpikeLikelihood, TraceLoss, check_loss
 from .param import as_param, bounds_of
@@ -66,13 +69,15 @@ class GradientFitter:
         one array per trial. Sample k is the value at ``k*dt``, as a `StateMonitor`
         records it.
     on_pre : str, optional
-        What a spike that arrives does (``'g += w'``).
+        What a spike that arrives does (``'g += w'``), as in `Synapses` without delay:
+        after the threshold was tested and before the reset, and nothing to variables
+        that stand still while refractory.
     param_init : dict, optional
         Values of variables at the beginning, and of parameters that are not fitted:
         quantities, one or one per trial, or strings; strings may depend on what is
         fitted (``{'v': 'EL'}``). Variables begin at zero.
     duration : `Quantity`, optional
-        Of the trials, if there are spikes only.
+        Of the trials, if there are spikes only; must be that of the signals if not.
     namespace : dict, optional
         Other names in the strings; by default those where the fitter is made.
     scale : {'neuron', 'mesoscopic'}, optional
@@ -89,7 +94,9 @@ class GradientFitter:
     Raises
     ------
     ValueError, TypeError, DimensionMismatchError
-        Before anything is simulated: names what is wrong, its value and the unit.
+        Before anything is simulated: names what is wrong, its value and the unit. Also
+        for an input that nothing refers to, and for strings with `i` or `N`: what
+        differs between trials is an input.
     NotDifferentiableError
         If the model has an expression, or a kind of object, without derivative.
 
@@ -143,15 +150,18 @@ class GradientFitter:
         self.scale, self.hazard, self.memory = scale, hazard, memory
         check_mapping("namespace", namespace)
         check_mapping("param_init", param_init)
+        check_no_index(self)
+        check_inputs(self)
         known = user_namespace() if namespace is None else namespace
         self._namespace = used_names(self, known)
         self._distance = DIMENSIONLESS
         self._kept = None  # the last simulation of `evaluate`
+        check_units(self, self._namespace)
         if scale == "mesoscopic":
             check_population(self)
             return
         check_model(self)
-        self._distance = distance_dimension(self.equations, threshold, self._namespace)
+        self._distance = distance_dimension(self, self._namespace)
 
     def fit(
         self,
@@ -204,10 +214,18 @@ class GradientFitter:
         Raises
         ------
         ValueError
-            If a name is no parameter of the model, a bound is missing, or no start has
-            a finite loss: names the variable and the time at which one is not finite.
+            If a name is no parameter of the model, a bound is missing, or what was
+            recorded does not suffice for the loss.
+        TypeError
+            If an argument is of the wrong kind.
         DimensionMismatchError
-            If a bound has another unit than the parameter.
+            If a bound, or the width or a scale of the loss, has another unit than what
+            it belongs to.
+        NotDifferentiableError
+            If an expression has no known derivative, or there is none by a parameter.
+        FloatingPointError
+            If no start has a finite loss with finite derivatives: names the variable
+            and the time at which one is not finite, or the parameters.
         """
         loss = self._loss(loss)
         if polish is not None:
@@ -238,7 +256,7 @@ class GradientFitter:
         Parameters
         ----------
         loss : `TraceLoss` or `SpikeLikelihood`, optional
-            As in `fit`.
+            As in `fit`; of several widths the last one.
         seed : int, optional
             Of the point between the bounds at which they are compared.
         step : float, optional
@@ -254,6 +272,11 @@ class GradientFitter:
             For every parameter the derivative of the loss by the coordinate that goes
             from 0 at the lower to 1 at the upper bound, and its finite difference.
             Where neurons fire freely, the two differ by the first order of dt.
+
+        Raises
+        ------
+        ValueError, TypeError, DimensionMismatchError, NotDifferentiableError
+            As `fit`.
         """
         model, box = self._model(params)
         step = check_positive("step", step)
@@ -271,13 +294,21 @@ class GradientFitter:
         Parameters
         ----------
         loss : `TraceLoss` or `SpikeLikelihood`, optional
-            As in `fit`.
+            As in `fit`; of several widths the last one, as in `FitResult.loss`.
         **values : `Quantity`
             Of every parameter that is not in `param_init`, arrays of one length.
 
         Returns
         -------
         ndarray, shape (points,)
+
+        Raises
+        ------
+        ValueError
+            If a name is no parameter, a value is missing or not finite, or the arrays
+            have several lengths.
+        TypeError, DimensionMismatchError
+            If a value is no number, or has another unit than the parameter.
         """
         loss, names = self._loss(loss), tuple(self._known(values))
         points = self._points(values)
@@ -320,6 +351,11 @@ class GradientFitter:
         dict of str to `Quantity` or list of `Quantity`
             For every recorded variable an array of shape (trials, time steps); with a
             threshold also ``'spikes'``, arrays of times, one per trial.
+
+        Raises
+        ------
+        ValueError, TypeError, DimensionMismatchError
+            As `evaluate`; also if there are values of several points.
         """
         points = self._points(self._known(values))
         if len(points) != 1:
@@ -377,6 +413,10 @@ class GradientFitter:
 
     def _with(self, parameters):
         equations = self.equations
+        initial = check_initial(
+            equations, self.param_init, parameters, self.data.trials
+        )
+        check_intervals(self, initial, self._namespace)
         kind, more = Model, {}
         if self.scale == "mesoscopic":
             kind = PopulationModel
@@ -391,9 +431,7 @@ class GradientFitter:
             method=self.method,
             dt=self.dt,
             data=self.data,
-            initial=check_initial(
-                equations, self.param_init, parameters, self.data.trials
-            ),
+            initial=initial,
             parameters=parameters,
             namespace=self._namespace,
             distance=self._distance,

@@ -67,7 +67,7 @@ def _value(name, value, model, trials):
     return number
 
 
-def set_initial(group, model, values, parameters, count):
+def set_initial(group, model, values, parameters, count, slopes=None):
     """
     Give the variables of a group, and their derivatives, what they begin with.
 
@@ -85,13 +85,16 @@ def set_initial(group, model, values, parameters, count):
             )
             continue
         expression = inlined(parse_expression(value), model)
-        slopes = total_derivatives(expression, model.diff_eq_names, parameters)
+        known = total_derivatives(
+            expression, model.diff_eq_names, parameters, slopes=slopes
+        )
+        group.namespace.update(getattr(slopes, "used", {}))
         if name in model.diff_eq_names:
-            for p, slope in slopes.items():
+            for p, slope in known.items():
                 if slope != 0:
                     code = emit([("x", slope)]).removeprefix("x = ")
                     setattr(group, derivative_name(name, p), code)
-        elif any(slope != 0 for slope in slopes.values()):
+        elif any(slope != 0 for slope in known.values()):
             raise ValueError(
                 f"param_init[{name!r}] = {value!r} depends on "
                 f"{sorted(names_in(expression) & set(parameters))}, which is fitted: "

@@ -31,6 +31,7 @@ class JaxSimulation(Simulation):
         self._begin()
         self.summands = compared
         names = [s.name for s in compared]
+        self._compared = compared
         self.network = DifferentiableNetwork(
             Network(self.group),
             {self.group: list(self.model.parameters)},
@@ -77,7 +78,9 @@ class JaxSimulation(Simulation):
         size = len(self.parameters)
         loss, gradient = np.zeros(self.count), np.zeros((self.count, size))
         matrix = np.zeros((self.count, size, size))
-        for number, summand in enumerate(self.summands):
+        for number, summand in enumerate(self._compared):
+            if summand not in self.summands:
+                continue
             weight = np.tile(summand.weight, self.count)
             rest = np.asarray(values[number]) - np.tile(summand.target, self.count)
             rows = [np.asarray(slopes[label][number]) for label in given]

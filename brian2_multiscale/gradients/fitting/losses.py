@@ -33,6 +33,13 @@ class TraceLoss:
         Whether the neurons are reset at the recorded spikes and not at their own ones
         (needs recorded spikes). By default they run freely.
 
+    Raises
+    ------
+    ValueError
+        If `t_start` is negative or not finite.
+    TypeError, DimensionMismatchError
+        If `t_start` is no time, `scale` no dict or `forced` neither True nor False.
+
     Notes
     -----
     The loss is the sum over variables of :math:`\langle (y - y^*)^2\rangle/s^2`, with
@@ -66,9 +73,17 @@ class SpikeLikelihood:
         In the unit of the threshold's distance (`volt`): how much nearer to threshold
         the hazard is e times as high. Several are used one after another, each from
         where the search with the one before ended: a wide one leads from far away, a
-        narrow one is exact for neurons without noise.
+        narrow one is exact for neurons without noise. A loss that is reported is that
+        of the last one.
     rate : `Quantity`, optional
         The hazard at threshold.
+
+    Raises
+    ------
+    ValueError
+        If `width` or `rate` is not positive and finite.
+    TypeError, DimensionMismatchError
+        If one of them is no number, or `rate` no rate.
 
     Notes
     -----

@@ -27,6 +27,14 @@ class Param:
         On which starts are spread and steps are made; 'log' (for bounds of one sign)
         for parameters that are known up to orders of magnitude.
 
+    Raises
+    ------
+    ValueError
+        If `low` is not below `high`, one is not finite, they have different signs (or
+        are zero) on a logarithmic scale, or `scale` is neither of the two.
+    TypeError, DimensionMismatchError
+        If one is no number, or they have different units.
+
     Examples
     --------
     >>> Param(0.1*nS, 100*nS, scale='log')

@@ -55,6 +55,16 @@ def check_population(fitter):
                 f"input has {name!r}, which the model declares itself: leave out the "
                 f"line of '{name}' in the model."
             )
+    _check_shared(equations)
+
+
+def _check_shared(equations):
+    for name in sorted(equations.parameter_names):
+        if "shared" in equations[name].flags:
+            raise ValueError(
+                f"{name!r} is (shared), but all trials of all starts are populations "
+                "of one group, each with a value of its own: remove the flag (shared)."
+            )
 
 
 def check_population_fit(loss, polish, backend):

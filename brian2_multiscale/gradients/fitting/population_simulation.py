@@ -91,12 +91,18 @@ class PopulationSimulation:
             self.summands = [
                 TraceSummand(n, model.data, loss, model.dt) for n in model.data.traces
             ]
-        self.group = self._group()
         self._names = list(recorded) or list(model.data.traces)
-        self._monitors = {n: self._monitor(n) for n in self._names}
+        self._make()
+
+    def _make(self):
+        self._objects()
         self.network = PreparedNetwork(self.group, *self._monitors.values())
         self.network.run(0 * second, namespace={})
         self.network.store("fit")
+
+    def _objects(self):
+        self.group = self._group()
+        self._monitors = {n: self._monitor(n) for n in self._names}
 
     # -- the group -------------------------------------------------------------------
     def _group(self):
@@ -174,38 +180,49 @@ class PopulationSimulation:
             By variable: values of shape (count, trials, steps) and derivatives of shape
             (count, trials, steps, parameters), in base units.
         """
-        points = np.asarray(points, dtype=float)
-        self.network.restore("fit")
-        self._set(points)
-        with np.errstate(all="ignore"):
-            duration = self.model.data.steps * self.model.dt * second
-            self.network.run(duration, namespace={})
+        self._run(np.asarray(points, dtype=float))
         return {name: self._read(name) for name in self._names}
+
+    def _run(self, points):
+        self.network.restore("fit")
+        for k, name in enumerate(self.model.parameters):
+            self.group.variables[name].set_value(self._spread(points[:, k]))
+        self._begin()
+        with np.errstate(all="ignore"):
+            self.network.run(self._duration, namespace={})
+
+    @property
+    def _duration(self):
+        return self.model.data.steps * self.model.dt * second
 
     def _read(self, name):
         shape = (self.count, self._directions, self.model.data.trials, -1)
-        monitor = self._monitors[name]
-        # Copies: memory of a monitor is gone with it
-        values = np.array(getattr(monitor, name + "_")).reshape(shape)[:, 0]
+        values = self._samples(name, name).reshape(shape)[:, 0]
         if not self.parameters:
             return values, np.empty((*values.shape, 0))
-        slopes = np.array(getattr(monitor, derivative_name(name, _DIRECTION) + "_"))
+        slopes = self._samples(name, derivative_name(name, _DIRECTION))
         return values, np.moveaxis(slopes.reshape(shape), 1, -1)
 
-    def _set(self, points):
-        group, trials = self.group, self.model.data.trials
-        for k, name in enumerate(self.model.parameters):
-            values = np.repeat(points[:, k], self._directions * trials)
-            group.variables[name].set_value(values)
+    def _samples(self, name, recorded):
+        """What the monitor of a variable has recorded, one row per population."""
+        # A copy: memory of a monitor is gone with it
+        return np.array(getattr(self._monitors[name], recorded + "_"))
+
+    def _spread(self, values):
+        """One value per point for all of its populations."""
+        return np.repeat(values, self._directions * self.model.data.trials)
+
+    def _begin(self):
+        """Directions of the derivatives, and where populations begin."""
         for k, name in enumerate(self.parameters):
-            rate = np.zeros((self.count, self._directions, trials))
+            rate = np.zeros((self.count, self._directions, self.model.data.trials))
             rate[:, k] = 1
-            array = group.variables[derivative_name(name, _DIRECTION)]
+            array = self.group.variables[derivative_name(name, _DIRECTION)]
             array.set_value(rate.ravel())
         for name, value in self.model.initial.items():
-            self._begin(name, value)
+            self._begin_with(name, value)
 
-    def _begin(self, name, value):
+    def _begin_with(self, name, value):
         """Give a variable, and its derivative, what it begins with."""
         if not isinstance(value, str):
             copies = self.count * self._directions * self.model.data.trials
@@ -230,7 +247,3 @@ class PopulationSimulation:
             name: Quantity(values[0], dim=self.group.variables[name].dim)
             for name, (values, _) in outputs.items()
         }
-
-    def noise(self, loss):
-        """Variance by which half of the inverse matrix is the covariance."""
-        return self.summands[0].noise(loss, len(self.parameters))

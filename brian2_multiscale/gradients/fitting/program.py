@@ -14,10 +14,11 @@ from brian2.devices.device import get_device
 
 from ...codegen.compilers import one_compiler_per_core
 from ...mesoscopic.names import pairs
-from .accumulate import LOSS, WIDTH, gradient_name, matrix_name
+from ..prepared import own_errors
+from .accumulate import LOSS, gradient_name, matrix_name
 from .simulation import Simulation
 
-__all__ = ["Program"]
+__all__ = ["Program", "borrowed_device"]
 
 
 class Program(Simulation):
@@ -33,7 +34,7 @@ class Program(Simulation):
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self._arguments, self._loss = (loss, recorded), loss
         if not recorded:
-            with _borrowed_device(self.folder) as device:
+            with borrowed_device(self.folder) as device:
                 self._build(device)
 
     def _build(self, device):
@@ -41,7 +42,8 @@ class Program(Simulation):
         network = Network(self.group, *self.monitors.values())
         device.apply_run_args()
         self._begin()
-        network.run(self.duration, namespace={})
+        with own_errors():
+            network.run(self.duration, namespace={})
         with one_compiler_per_core():
             device.build(directory=str(self.folder), run=False)
         self._name = self.group.name
@@ -75,8 +77,8 @@ class Program(Simulation):
             path = self.folder / f"given_{name}.dat"
             self._spread(points[:, k]).astype(float).tofile(path)
             arguments.append(f"{self._name}.{name}={path}")
-        if self.width is not None:
-            arguments.append(f"{self._name}.{WIDTH}={self.width!r}")
+        for name, value in self._settings().items():
+            arguments.append(f"{self._name}.{name}={value!r}")
         return arguments
 
     def _values(self, name):
@@ -84,7 +86,7 @@ class Program(Simulation):
 
     def recorded(self, point):
         points = np.repeat(np.atleast_2d(point), self.count, axis=0)
-        with _borrowed_device(self.folder) as device:
+        with borrowed_device(self.folder) as device:
             self._build(device)
             device.run(
                 str(self.folder), with_output=False, run_args=self._given(points)
@@ -93,7 +95,7 @@ class Program(Simulation):
 
 
 @contextmanager
-def _borrowed_device(folder):
+def borrowed_device(folder):
     """Brian2's device, empty; empty again afterwards."""
     device = get_device()
     if device.networks or any(_is_alive(v.owner) for v in device.arrays):

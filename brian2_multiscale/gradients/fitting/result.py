@@ -24,8 +24,10 @@ class FitResult:
     loss : float
         There, of the last loss that was minimised.
     standard_errors : dict of str to `Quantity`
-        From the curvature of the loss, as if the model were right and what is left
-        were independent noise; nan where the loss does not depend on a parameter.
+        From the curvature of the loss (not of the polish) at the best point, as if the
+        model were right and what is left were independent noise, of its own strength
+        in every recorded variable; nan where the loss does not depend on a parameter,
+        or only on a combination of it with others.
     starts : dict of str to `Quantity`
         Where every start ended, arrays.
     losses : ndarray, shape (starts,)
@@ -41,6 +43,8 @@ class FitResult:
         That the search took, without the time in which code was made.
     preparation : float
         Seconds in which code was made.
+    recipe : dict
+        What `script` needs; not meant to be read.
     """
 
     params: dict
@@ -66,22 +70,28 @@ class FitResult:
             lines.append(f"  {name} = {value} +- {self.standard_errors[name]}")
         return "\n".join(lines)
 
-    def script(self, N=1):
+    def script(self, N=None):
         """
         The group with the fitted values, as a script.
 
         Parameters
         ----------
         N : int, optional
-            Number of neurons.
+            Number of neurons. By default 1, of populations as many as in the fit.
 
         Returns
         -------
         str
             Python code that makes ``group``; inputs are parameters of it
             (``group.I``), or what arrives has to be said by `Synapses`.
+
+        Raises
+        ------
+        ValueError
+            If your own objects were fitted, which have no strings here.
         """
-        return script(self.recipe, self.params, check_whole("N", N))
+        size = None if N is None else check_whole("N", N)
+        return script(self.recipe, self.params, size)
 
     def plot(self, axes=None):
         """

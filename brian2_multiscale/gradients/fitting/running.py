@@ -6,6 +6,7 @@ from brian2.devices.device import get_device
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
+from .population_program import PopulationProgram
 from .population_simulation import PopulationModel, PopulationSimulation
 from .program import Program
 from .simulation import Simulation
@@ -17,16 +18,18 @@ def simulation_of(*arguments, backend="brian2"):
     """
     A `Simulation`, or a `Program` after ``set_device('cpp_standalone')``.
 
-    With ``backend='jax'`` a `JaxSimulation`.
+    The same of populations; with ``backend='jax'`` a `JaxSimulation`.
     """
     if backend == "jax":
         from .jax_simulation import JaxSimulation
 
         return JaxSimulation(*arguments)
-    if isinstance(arguments[0], PopulationModel):
-        return PopulationSimulation(*arguments)
     standalone = isinstance(get_device(), CPPStandaloneDevice)
-    return (Program if standalone else Simulation)(*arguments)
+    if isinstance(arguments[0], PopulationModel):
+        kind = PopulationProgram if standalone else PopulationSimulation
+    else:
+        kind = Program if standalone else Simulation
+    return kind(*arguments)
 
 
 def run_once(model, point):

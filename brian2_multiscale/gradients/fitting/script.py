@@ -2,6 +2,7 @@
 
 import numpy as np
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
+from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.allunits import second
 from brian2.units.fundamentalunits import Quantity
 
@@ -26,6 +27,9 @@ def recipe(model):
     for name in ("threshold", "hazard", "reset"):
         if getattr(model, name, None) is not None:
             arguments[name] = getattr(model, name)
+    population = hasattr(model, "hazard")
+    if population:
+        arguments["noise"] = False
     inputs = [
         f"{n} : {unit_text(model.data.dimensions[n])}" for n in model.data.stimuli
     ]
@@ -34,7 +38,8 @@ def recipe(model):
         "arguments": arguments,
         # Only of populations
         "memory": getattr(model, "memory", None),
-        "kind": "MesoscopicGroup" if hasattr(model, "hazard") else "NeuronGroup",
+        "size": getattr(model, "size", 1),
+        "kind": "MesoscopicGroup" if population else "NeuronGroup",
         "refractory": model.refractory,
         "dt": model.dt * second,
         "values": {n: _first(v, model, n) for n, v in model.initial.items()},
@@ -65,13 +70,39 @@ def _is_number(value):
     return isinstance(value, int | float | np.number | np.ndarray)
 
 
+def _is_ours(method):
+    """Whether one of some methods is known only after this package is imported."""
+    names = method if isinstance(method, list | tuple) else [method]
+    known = [
+        StateUpdateMethod.stateupdaters.get(n) for n in names if isinstance(n, str)
+    ]
+    # With fast equations those of Brian2 are called by ones of ours
+    origins = [getattr(getattr(u, "own", u), "__module__", "") for u in known]
+    return any(o.partition(".")[0] == __name__.partition(".")[0] for o in origins)
+
+
 def script(recipe, params, N):
-    """The code; see `FitResult.script`."""
+    """
+    The code; see `FitResult.script`.
+
+    Raises
+    ------
+    ValueError
+        If what was fitted is not a group that is made from strings.
+    """
+    if "kind" not in recipe:
+        raise ValueError(
+            "script() writes the group of a GradientFitter. What this fit is about are "
+            "objects that are there already: model.set(result.params) gives "
+            "populations and projections the values, model.simulate(result.params) "
+            "runs any model with them."
+        )
     kind = recipe["kind"]
     lines = ["from brian2 import *"]
-    if kind != "NeuronGroup":
-        lines.append(f"from brian2_multiscale import {kind}")
+    if kind != "NeuronGroup" or _is_ours(recipe["arguments"]["method"]):
+        lines.append("from brian2_multiscale import *")
     lines.append("")
+    N = recipe["size"] if N is None else N
     if recipe["others"]:
         lines.append(f"# Also needed, as in the fit: {', '.join(recipe['others'])}")
     lines += [f"{name} = {_text(value)}" for name, value in recipe["namespace"].items()]

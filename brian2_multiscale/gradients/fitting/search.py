@@ -10,7 +10,7 @@ import numpy as np
 from ...arguments import check_whole
 from ...numerics.levenberg_marquardt import minimise
 from ...numerics.polish import polish
-from ...numerics.standard_errors import standard_errors
+from ...numerics.standard_errors import degrees_of_freedom, errors_of_sum
 from ...parallel import map_jobs
 from .result import merged, result_of
 from .running import first_not_finite, simulation_of
@@ -111,17 +111,17 @@ def _search(job):
     prepared = time.perf_counter()
     found = _descend(simulation, box, plan, starts)
     if not np.isfinite(found.loss):
-        raise FloatingPointError(
-            first_not_finite(model, box.values(found.points[0]))
-            + " Choose narrower bounds or a smaller dt."
-        )
-    errors = _standard_errors(simulation, box, found)
-    polished = None if free is None else _polished(free, box, plan, found, errors)
+        raise FloatingPointError(_not_finite(simulation, box.values(found.points)))
+    errors, polished = _standard_errors(simulation, box, found.x), None
+    if free is not None:
+        polished = _polished(free, box, plan, found, errors)
+        errors = _standard_errors(simulation, box, polished.x)
+    best = found if polished is None else polished
     result = result_of(
         box,
         model.dimensions(model.parameters),
         found,
-        errors * box.slopes(found.x),
+        errors * box.slopes(best.x),
         polished,
         recipe=recipe(model),
     )
@@ -192,11 +192,40 @@ def _distinct(points):
     return np.array(kept)
 
 
-def _standard_errors(simulation, box, found):
-    """From the curvature at the best point, in coordinates."""
-    points = np.repeat(found.x[None], simulation.count, axis=0)
-    loss, _, matrix = in_box(simulation, box)(points)
-    return standard_errors(matrix[0], simulation.noise(loss[0]))
+def _not_finite(simulation, points):
+    """Why no start has a finite loss with finite derivatives."""
+    loss, gradient, matrix = simulation(points)
+    slopes = gradient + np.diagonal(matrix, axis1=1, axis2=2)
+    bad = np.isfinite(loss)[:, None] & ~np.isfinite(slopes)
+    model = simulation.model
+    names = [p for p, b in zip(model.parameters, bad.any(axis=0), strict=True) if b]
+    if names:
+        return (
+            f"The loss is finite, but its derivative by {names} is not, at any start. "
+            "Some expressions have none where something is zero: c**n and sqrt(c) at "
+            "c = 0. Begin elsewhere (param_init={'c': 1e-9}), or write c + 1e-9."
+        )
+    return (
+        first_not_finite(model, points[0]) + " Choose narrower bounds or a smaller dt."
+    )
+
+
+def _standard_errors(simulation, box, at):
+    """From the curvature at a point, in coordinates; every variable has its noise."""
+    points = np.repeat(at[None], simulation.count, axis=0)
+    function, summands = in_box(simulation, box), simulation.summands
+    losses, matrices = [], []
+    try:
+        for summand in summands:
+            simulation.summands = [summand]
+            loss, _, matrix = function(points)
+            losses.append(loss[0])
+            matrices.append(matrix[0])
+    finally:
+        simulation.summands = summands
+    free = degrees_of_freedom(matrices)
+    rows = zip(summands, losses, free, strict=True)
+    return errors_of_sum(matrices, [s.noise(loss, p) for s, loss, p in rows])
 
 
 class _Watch:
@@ -227,8 +256,7 @@ def gradient_check(model, box, loss, seed, step, backend):
     points = np.concatenate([at + shift, at - shift])
     values = simulation_of(model, loss, len(points), False)(box.values(points))
     differences = (values[0][: len(box)] - values[0][len(box) :]) / (2 * step)
-    gradient = in_box(simulation_of(model, loss, 1, backend=backend), box)(at[None])[1][
-        0
-    ]
+    simulation = simulation_of(model, loss, 1, backend=backend)
+    gradient = in_box(simulation, box)(at[None])[1][0]
     pairs = zip(gradient.tolist(), differences.tolist(), strict=True)
     return dict(zip(model.parameters, pairs, strict=True))

@@ -13,6 +13,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from ...codegen.subexpressions import shared
 from ...mesoscopic.names import pairs
 from ..forward.events import event_program, reset_dimensions
+from ..forward.functions import functions_in, slopes_in
 from ..forward.sensitivity import sensitivity_equations
 from ..forward.unit_safe import emit_with_units
 from ..prepared import PreparedNetwork
@@ -25,6 +26,7 @@ from .accumulate import (
     matrix_name,
     summands,
 )
+from .arrivals import ARRIVES, arrival_code
 from .data import SPIKES
 from .initial import set_initial
 from .stimuli import stimulus_arrays, stimulus_equations, timed, value_at
@@ -96,12 +98,15 @@ class Simulation:
         self.model, self.count = model, count
         self.parameters = model.parameters if derivatives else ()
         refractory = model.refractory is not False
+        self.slopes = slopes_in(model.namespace)
+        #: What is added up; of several, some may be left out for a while
         self.summands = []
         if loss is not None:
             self.summands = summands(
                 loss, model.threshold, refractory, model.data, model.dt, model.distance
             )
-        self.width = self.widths[0]
+        self.width = self.widths[-1]
+        self.switches = {s.switch: s for s in self.summands if s.switch}
         self._make(loss, list(recorded))
 
     def _make(self, loss, recorded):
@@ -143,8 +148,8 @@ class Simulation:
         for k, name in enumerate(self.model.parameters):
             getattr(self.group, name + "_")[:] = self._spread(points[:, k])
         self._begin()
-        if self.width is not None:
-            self.group.variables[WIDTH].set_value(self.width)
+        for name, value in self._settings().items():
+            self.group.variables[name].set_value(value)
         try:
             with np.errstate(all="ignore"):
                 self.network.run(self.duration, namespace={})
@@ -159,12 +164,16 @@ class Simulation:
                 "their bounds away from zero, or choose another method."
             ) from error
 
+    def _settings(self):
+        """Values that are the same for all neurons."""
+        settings = {n: float(s in self.summands) for n, s in self.switches.items()}
+        return settings if self.width is None else {**settings, WIDTH: self.width}
+
     def _begin(self):
         """Values at the beginning."""
         model = self.model
-        set_initial(
-            self.group, model.equations, model.initial, self.parameters, self.count
-        )
+        given = self.parameters, self.count, self.slopes
+        set_initial(self.group, model.equations, model.initial, *given)
 
     def _spread(self, values):
         """One value per point for all of its trials."""
@@ -192,10 +201,6 @@ class Simulation:
         """Values of `width` that are to be used one after another."""
         return self.summands[0].widths if self.summands else (None,)
 
-    def noise(self, loss):
-        """Variance by which half of the inverse matrix is the covariance."""
-        return self.summands[0].noise(loss, len(self.parameters))
-
     def _sums(self):
         loss = self._sum(LOSS)
         gradient = np.empty((self.count, len(self.parameters)))
@@ -218,32 +223,83 @@ class Simulation:
     def _group(self, loss):
         model = self.model
         forced = loss is not None and loss.forced
-        equations = self._equations()
-        events = {} if model.data.events is None else {"pre": _at("fit_events")}
         threshold = model.threshold
         if threshold is not None and forced:
             threshold = _at("fit_spikes")
-        reset = None
-        if model.reset is not None:
-            reset = self._statements(model.reset, exact=not forced)
         group = NeuronGroup(
             model.data.trials * self.count,
-            equations,
+            self._equations(),
             threshold=threshold,
-            reset=reset,
+            reset=self._reset(forced),
             refractory=model.refractory,
-            events=events,
+            events=self._events(forced),
             method=Accumulating(
-                model.method, self.parameters, model.equations, self.summands
+                model.method,
+                self.parameters,
+                model.equations,
+                self.summands,
+                self.slopes,
             ),
             dt=model.dt * second,
-            namespace={**model.namespace, **self._arrays(forced)},
+            namespace={
+                **model.namespace,
+                **functions_in(model.namespace),
+                **self._arrays(forced),
+            },
             name="fit_neurons",  # always the same code, which is then found again
         )
-        if model.data.events is not None:
-            group.run_on_event("pre", self._statements(model.on_pre, exact=False))
+        self._arrive(group)
+        group.namespace.update(self.slopes.used)
         group.fit_trial = np.tile(np.arange(model.data.trials), self.count)
         return group
+
+    def _together(self, forced):
+        """
+        Whether a spike that arrives when the neuron fires is part of the reset.
+
+        The time of the neuron's own spike moves; how fast depends on what was before
+        the other one arrived.
+        """
+        moves = bool(self.parameters) and not forced
+        return moves and self.model.threshold and self.model.data.events is not None
+
+    def _reset(self, forced):
+        model = self.model
+        together = self._together(forced)
+        held = self.parameters and model.refractory is not False
+        if model.threshold is None or not (model.reset or held or together):
+            return model.reset
+        code = model.reset or ""  # the end of refractoriness moves without any, too
+        if together:
+            arrive = arrival_code(
+                model.on_pre, model.equations, model.refractory, ARRIVES
+            )
+            code = f"{arrive}\n{code}"
+        return self._statements(code, exact=not forced)
+
+    def _events(self, forced):
+        if self.model.data.events is None:
+            return {}
+        if not self._together(forced):
+            return {"pre": ARRIVES}
+        free = " and not_refractory" if self.model.refractory is not False else ""
+        return {"pre": f"{ARRIVES} and not (({self.model.threshold}){free})"}
+
+    def _arrive(self, group):
+        """Spikes that arrive come between thresholds and resets, as in `Synapses`."""
+        model = self.model
+        if model.data.events is None:
+            return
+        code = model.on_pre
+        if self.parameters:
+            code = arrival_code(code, model.equations, model.refractory)
+        runner = group.run_on_event(
+            "pre", self._statements(code, exact=False), when="synapses"
+        )
+        # Unlike a reset, this changes nothing that stands still
+        runner.override_conditional_write = ()
+        # Before the neuron's own spike, which makes it refractory
+        group.set_event_schedule("pre", when="before_thresholds")
 
     def _equations(self):
         model = self.model
@@ -287,6 +343,7 @@ class Simulation:
             self.parameters,
             exact,
             also,
+            self.slopes,
         )
         return emit_with_units(
             shared(program), reset_dimensions(model.equations, self.parameters)

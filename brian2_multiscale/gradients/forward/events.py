@@ -3,8 +3,10 @@
 import sympy as sp
 from brian2.equations.equations import extract_constant_subexpressions
 from brian2.units.allunits import second
+from brian2.utils.stringtools import get_identifiers
 
-from ...arguments import as_equations, check_flag
+from ...arguments import as_equations, check_flag, check_mapping
+from ...callers import user_namespace
 from ...codegen.directional import Directional, derivative_name
 from ...codegen.straightline import names_in, parse, parse_expression, symbol
 from ...codegen.subexpressions import (
@@ -17,6 +19,7 @@ from ...kinetics.differentiation import NotDifferentiableError, derivative
 from ...mesoscopic.setup import read_code
 from ..rates import held_variables, inlined, rates_of_change
 from ..threshold import threshold_distance
+from .functions import slopes_in
 from .names import shift_name
 from .sensitivity import check_parameters
 from .unit_safe import emit_with_units, unit_safe
@@ -24,7 +27,9 @@ from .unit_safe import emit_with_units, unit_safe
 __all__ = ["event_program", "reset_dimensions", "sensitivity_reset"]
 
 
-def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
+def sensitivity_reset(
+    model, threshold, reset, parameters, event_exact=True, namespace=None
+):
     r"""
     A reset that also resets the derivatives by parameters.
 
@@ -42,6 +47,9 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
         Whether the time of a spike depends on parameters. If not (spikes are data, or
         what is wanted are derivatives between two spikes), derivatives only go through
         the reset.
+    namespace : dict, optional
+        Functions in the strings that say what their derivatives are
+        (`with_derivatives`); by default those where the reset is made.
 
     Returns
     -------
@@ -56,6 +64,8 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
         If an expression has no known derivative, the reset makes a variable depend
         on parameters that has no differential equation, or something other than the
         reset depends on when the last spike was.
+    TypeError
+        If an argument is of the wrong kind.
 
     Notes
     -----
@@ -79,26 +89,45 @@ def sensitivity_reset(model, threshold, reset, parameters, event_exact=True):
     parameters = check_parameters(model, parameters)
     event_exact = check_flag("event_exact", event_exact)
     read_code("reset", reset, parse)
-    program = event_program(model, threshold, reset, parameters, event_exact)
+    check_mapping("namespace", namespace)
+    known = user_namespace() if namespace is None else namespace
+    used = model.identifiers | get_identifiers(f"{threshold} {reset}")
+    slopes = slopes_in({n: known[n] for n in sorted(used & known.keys())})
+    program = event_program(
+        model, threshold, reset, parameters, event_exact, slopes=slopes
+    )
+    _refuse_unwritten(slopes)
     return emit_with_units(shared(program), reset_dimensions(model, parameters))
 
 
-def event_program(model, threshold, reset, parameters, event_exact=True, also=None):
+def _refuse_unwritten(slopes):
+    """Statements cannot bring a function along that the group does not know."""
+    for name in sorted(slopes.used):
+        raise NotDifferentiableError(
+            f"The reset needs the derivative {name!r}, which is a Function and no "
+            "expression, so that it cannot be written into statements: state it as "
+            "one, with_derivatives('...'), or use GradientFitter."
+        )
+
+
+def event_program(
+    model, threshold, reset, parameters, event_exact=True, also=None, slopes=None
+):
     """
     The statements of `sensitivity_reset`.
 
     ``also(shifts, values)`` may give statements to add: it gets the derivatives of the
-    time, and what variables become.
+    time, and what variables become. `slopes` has the derivatives of functions.
     """
     model = extract_constant_subexpressions(model)[0]
     states, rates = sorted(model.diff_eq_names), rates_of_change(model)
     begin, shifts = [], {}
     if event_exact:
         _refuse_history(model, threshold, rates)
-        begin, shifts = _shifts(model, threshold, parameters, rates)
+        begin, shifts = _shifts(model, threshold, parameters, rates, slopes)
     at, known = _at_spike(states, parameters, rates, shifts)
     program, last = _after_reset(reset, model)
-    statements, found = Directional(parameters, known, _by)(program)
+    statements, found = Directional(parameters, known, _by(slopes))(program)
     _check_followed(found, last, model)
     now = {symbol(v): value for v, value in last.items()}
     values = {v: value for v, value in last.items() if v in _variables(model)}
@@ -149,10 +178,11 @@ def _variables(model):
     return model.diff_eq_names | model.parameter_names
 
 
-def _shifts(model, threshold, parameters, rates):
+def _shifts(model, threshold, parameters, rates, slopes):
     """Derivatives of the time of a spike."""
     distance = inlined(threshold_distance(threshold), model)
-    slope = {v: derivative(distance, symbol(v)) for v in sorted(model.diff_eq_names)}
+    states = sorted(model.diff_eq_names)
+    slope = {v: derivative(distance, symbol(v), slopes) for v in states}
     speed = sum(slope[v] * rates[v] for v in slope)
     # Also for what jumps (a TimedArray): at a jump times of spikes are fixed
     speed += (distance - distance.xreplace({_T: _T - _DT})) / _DT
@@ -167,7 +197,7 @@ def _shifts(model, threshold, parameters, rates):
     shifts = {}
     for p in parameters:
         moved = sum(slope[v] * symbol(derivative_name(v, p)) for v in slope)
-        moved += derivative(distance, symbol(p))
+        moved += derivative(distance, symbol(p), slopes)
         begin.append((f"_shift_{p}", -moved * _RISING / symbol("_never_zero")))
         shifts[p] = symbol(f"_shift_{p}")
     return begin, shifts
@@ -189,9 +219,12 @@ def _at_spike(states, parameters, rates, shifts):
     return statements, known
 
 
-def _by(expression, name):
-    """A partial derivative; functions of time alone (a `TimedArray`) are steps."""
-    if name == _T:
+def _by(slopes):
+    """Partial derivatives; functions of time alone (a `TimedArray`) are steps."""
+
+    def differentiate(expression, name):
+        if name != _T:
+            return derivative(expression, name, slopes)
         steps = {
             f: sp.Dummy(real=True)
             for f in expression.atoms(sp.core.function.AppliedUndef)
@@ -199,8 +232,9 @@ def _by(expression, name):
         }
         expression = expression.xreplace(steps)
         back = {dummy: f for f, dummy in steps.items()}
-        return derivative(expression, name).xreplace(back)
-    return derivative(expression, name)
+        return derivative(expression, name, slopes).xreplace(back)
+
+    return differentiate
 
 
 def _refuse_history(model, threshold, rates):

@@ -44,7 +44,8 @@ def sensitivity_equations(model, parameters):
     Raises
     ------
     ValueError
-        If a name is not a parameter of the model.
+        If a name is not a parameter of the model, or two derivatives would have the
+        same name.
     NotDifferentiableError
         If it is one of whole numbers or truth values.
     """
@@ -78,7 +79,23 @@ def check_parameters(model, parameters):
                 "Simulate once for each of its values."
             )
     _check_constant(model, parameters)
+    _check_unambiguous(model, parameters)
     return parameters
+
+
+def _check_unambiguous(model, parameters):
+    """``S_v_th_a`` may be of `v` by `th_a` or of `v_th` by `a`."""
+    found = {}
+    for v in [*sorted(model.diff_eq_names), "t"]:
+        for p in parameters:
+            name = derivative_name(v, p)
+            if name in found:
+                raise ValueError(
+                    f"{name!r} would be both the derivative of {found[name][0]!r} by "
+                    f"{found[name][1]!r} and that of {v!r} by {p!r}: rename one of "
+                    "these, so that the two names differ."
+                )
+            found[name] = v, p
 
 
 def _check_constant(model, parameters):
@@ -150,7 +167,7 @@ class Sensitivity(StateUpdateMethod):
                 "differentiated; choose one such as 'exponential_euler' or 'rk4'."
             )
         self._check(equations, variables)
-        slopes = Slopes(variables)
+        slopes = self.slopes_of(variables)
 
         def differentiate(expression, by):
             return derivative(expression, by, slopes)
@@ -160,6 +177,21 @@ class Sensitivity(StateUpdateMethod):
         )
         code = emit(shared(program))
         return CodeWithFunctions(code, slopes.used) if slopes.used else code
+
+    def slopes_of(self, variables):
+        """
+        Derivatives of functions.
+
+        Parameters
+        ----------
+        variables : dict of str to object
+            What the names in the equations refer to.
+
+        Returns
+        -------
+        `~brian2_multiscale.codegen.slopes.Slopes`
+        """
+        return Slopes(variables)
 
     def _check(self, equations, variables):
         """What `sensitivity_equations` makes must be there."""
