@@ -47,10 +47,11 @@ class PreparedNetwork(Network):
 
 @contextmanager
 def _nothing_to_collect():
-    """Brian2 collects garbage at every run: half of the time of many short ones."""
-    if gc.get_freeze_count():  # somebody else has frozen what there is
-        yield
-        return
+    """
+    Brian2 collects garbage at every run: half of the time of many short ones.
+
+    What somebody else has frozen is unfrozen, too. That costs time, nothing else.
+    """
     gc.freeze()
     try:
         yield

@@ -14,9 +14,9 @@ from ...codegen.straightline import names_in, symbol
 from ...kinetics.differentiation import NotDifferentiableError, derivative
 from ...kinetics.reference import check_spike_times
 from ...kinetics.symbolic import numeric
+from ...numerics.flow import Flow
 from ...projections.rule import SynapticRule
 from .fitting_values import FitsValues
-from .flow import Flow
 
 __all__ = ["ReleaseDerivatives", "check_trains"]
 
