@@ -3,12 +3,7 @@
 import time
 
 import numpy as np
-from brian2.units.fundamentalunits import (
-    DIMENSIONLESS,
-    DimensionMismatchError,
-    Quantity,
-    get_unit,
-)
+from brian2.units.fundamentalunits import DIMENSIONLESS, Quantity, get_unit
 
 from ...arguments import (
     check_choice,
@@ -24,6 +19,7 @@ from ...numerics.transforms import Box
 from ..fitting.param import as_param, bounds_of
 from ..fitting.result import result_of
 from ..fitting.search import check_seed, in_box
+from ..units import base_numbers
 
 __all__ = ["FitsValues"]
 
@@ -211,10 +207,7 @@ def _data(target, dimension):
     kind = "numbers in base units"
     if dimension is not DIMENSIONLESS:
         kind = f"data with the unit {get_unit(dimension)!r}, or {kind}"
-    try:
-        return check_numbers("target", target)
-    except DimensionMismatchError:
-        return check_numbers("target", target, get_unit(dimension), kind)
+    return base_numbers("target", target, dimension, kind)
 
 
 def _weights(importance, shape):

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 
 from ...arguments import check_mapping
+from ..units import base_numbers
 from .inputs import Inputs, trial_keys
-from .units import base_numbers
 
 __all__ = ["Calls"]
 

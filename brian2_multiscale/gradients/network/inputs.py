@@ -6,7 +6,7 @@ import numpy as np
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ...arguments import check_whole
-from .units import check_unit
+from ..units import check_unit
 
 __all__ = ["Inputs", "trial_keys"]
 

@@ -7,12 +7,12 @@ from brian2.units.fundamentalunits import (
     get_unit,
 )
 
-from ...arguments import check_numbers
+from ..arguments import check_numbers
 
 __all__ = ["base_numbers", "check_unit"]
 
 
-def check_unit(name, value, dim):
+def check_unit(name, value, dim, kind=None):
     """
     Refuse a unit that is not that of a variable; plain numbers are in base units.
 
@@ -22,6 +22,8 @@ def check_unit(name, value, dim):
         Of the argument.
     value : object
     dim : `Dimension`
+    kind : str, optional
+        What it must be, for the message.
 
     Raises
     ------
@@ -30,12 +32,12 @@ def check_unit(name, value, dim):
     """
     if _has_unit(name, value):
         plain = "numbers without unit" if dim is DIMENSIONLESS else None
-        check_numbers(name, value, get_unit(dim), plain)
+        check_numbers(name, value, get_unit(dim), kind or plain)
 
 
-def base_numbers(name, value, dim):
+def base_numbers(name, value, dim, kind=None):
     """Numbers as an array of float in base units (see `check_unit`)."""
-    check_unit(name, value, dim)
+    check_unit(name, value, dim, kind)
     return check_numbers(name, value, None)
 
 
